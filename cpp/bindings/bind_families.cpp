@@ -1,0 +1,96 @@
+// Activations, losses and optimizers, and what a loss does on arrays.
+#include "arrays.hpp"
+#include "fastmlp/activations.hpp"
+#include "fastmlp/losses.hpp"
+#include "fastmlp/optimizers.hpp"
+#include "members.hpp"
+#include "targets.hpp"
+
+namespace fastmlp::bindings {
+namespace {
+
+// Calls f<float> or f<double>, whichever the array holds.
+template <class F>
+py::object for_dtype(const py::array& array, const std::string& name, F&& f) {
+  if (py::isinstance<py::array_t<float>>(array))
+    return f(std::type_identity<float>{});
+  if (py::isinstance<py::array_t<double>>(array))
+    return f(std::type_identity<double>{});
+  throw py::type_error(name + " must have the dtype float32 or float64, got " +
+                       std::string(py::str(array.dtype())));
+}
+
+template <class T>
+PanelBuffer<T> outputs(const py::array& output) {
+  const T* values = read<T>(output, "output", {-1, -1});
+  if (output.size() == 0)
+    throw py::value_error("output must have rows and columns, got the shape " +
+                          text(shape_of(output)));
+  PanelBuffer<T> panels(output.shape(0), output.shape(1));
+  pack(values, {0, output.shape(0)}, panels.panels);
+  return panels;
+}
+
+template <class T>
+py::tuple value_and_gradient_of(const Loss& loss, const py::array& output,
+                                const py::object& target,
+                                const py::object& sample_weight) {
+  const PanelBuffer<T> z = outputs<T>(output);
+  const Index rows = output.shape(0);
+  const HeldTargets<T> targets = held_targets<T>(loss, target, rows, output.shape(1));
+  const py::object held_weight = as_weights<T>(sample_weight, rows);
+  const T* weight = held_weight.is_none() ? nullptr : held_weight.cast<py::array_t<T>>().data();
+  double sum = weight ? 0 : static_cast<double>(rows);
+  for (Index i = 0; weight && i < rows; ++i) sum += static_cast<double>(weight[i]);
+  const T scale = sum == 0 ? T(0) : static_cast<T>(1 / sum);
+  const LossScratch<T> scratch(output.shape(1));
+  const double value = value_and_gradient<T>(
+      loss, z.panels, {0, rows}, targets.view, nullptr, weight, scale, Clip<T>::none(),
+      z.panels, scratch);
+  auto gradient = matrix<T>(rows, output.shape(1));
+  unpack(z.panels, {0, rows}, gradient.mutable_data());
+  return py::make_tuple(sum == 0 ? 0 : value / sum, gradient);
+}
+
+template <class Cls>
+void bind_loss(Cls& cls) {
+  using Member = typename Cls::type;
+  cls.def(
+      "__call__",
+      [](const Member& loss, const py::array& output, const py::object& target,
+         const py::object& sample_weight) {
+        return for_dtype(output, "output", [&]<class T>(std::type_identity<T>) -> py::object {
+          return value_and_gradient_of<T>(loss, output, target, sample_weight);
+        });
+      },
+      py::arg("output"), py::arg("target"), py::arg("sample_weight") = py::none(),
+      "The loss of raw outputs (n, outputs), float32 or float64 and C-contiguous, as a\n"
+      "float, and its gradient with respect to them, an array like `output`. With\n"
+      "`sample_weight` (n,) the mean over rows is weighted.");
+  cls.def(
+      "predict",
+      [](const Member& loss, const py::array& output) {
+        return for_dtype(output, "output", [&]<class T>(std::type_identity<T>) -> py::object {
+          const PanelBuffer<T> z = outputs<T>(output);
+          auto prediction = matrix<T>(output.shape(0), output.shape(1));
+          fastmlp::predict<T>(loss, z.panels, {0, output.shape(0)},
+                              prediction.mutable_data(), LossScratch<T>(output.shape(1)));
+          return prediction;
+        });
+      },
+      py::arg("output"),
+      "What raw outputs (n, outputs) predict: the inverse of the loss's link.");
+}
+
+}  // namespace
+
+void bind_families(py::module_& m, py::module_& nn) {
+  bind_family<Activation>(m, nn, "activations", "fastmlp.nn", [](auto&) {});
+  bind_family<Loss>(m, nn, "losses", "fastmlp.nn", [](auto& cls) { bind_loss(cls); });
+  bind_family<Optimizer>(m, m, "optimizers", "fastmlp._core", [](auto& cls) {
+    using Member = typename std::decay_t<decltype(cls)>::type;
+    cls.def_property_readonly("slots", [](const Member&) { return Member::slots; });
+  });
+}
+
+}  // namespace fastmlp::bindings

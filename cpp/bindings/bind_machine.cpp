@@ -1,0 +1,46 @@
+// What the module can say about the machine: threads, compiler, and how fast FMAs go.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <map>
+
+#include "fastmlp/kernels/peak.hpp"
+#include "fastmlp/parallel.hpp"
+
+namespace py = pybind11;
+
+namespace fastmlp::bindings {
+namespace {
+
+double fma_peak(const std::string& dtype, int n_threads, double seconds) {
+  if (dtype != "float32" && dtype != "float64")
+    throw py::value_error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
+  std::atomic<double> flops{0};
+  run_team(n_threads, [&](const Member&) {
+    flops.fetch_add(dtype == "float32" ? fma_rate<float>(seconds)
+                                       : fma_rate<double>(seconds));
+  });
+  return flops / 1e9;
+}
+
+std::string version(int major, int minor, int patch) {
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+}
+
+}  // namespace
+
+void bind_machine(py::module_& m) {
+  m.def("max_threads", &max_threads, "Threads that OpenMP would use now.");
+  m.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("n_threads"), py::arg("seconds"),
+        py::call_guard<py::gil_scoped_release>(),
+        "GFLOP/s of independent fused multiply-adds: what no product can exceed.");
+  m.def("compiled_with", [] {
+    return std::map<std::string, std::string>{
+        {"compiler", __VERSION__},
+        {"eigen", version(EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
+        {"pybind11", version(PYBIND11_VERSION_MAJOR, PYBIND11_VERSION_MINOR,
+                             PYBIND11_VERSION_MICRO)}};
+  });
+}
+
+}  // namespace fastmlp::bindings

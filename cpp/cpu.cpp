@@ -1,0 +1,48 @@
+// Which instruction-set levels this processor (and its operating system) runs.
+//
+// Built twice: as the extension `_cpu` for the loader, and, with FASTMLP_PRINT_LEVELS,
+// as the program that tells CMake what to build. Neither may contain code for a newer
+// level.
+
+#include <string>
+#include <vector>
+
+// Best first; "baseline" is whatever the compiler targets by default. The level names
+// are known to __builtin_cpu_supports since gcc 12 and clang 18.
+std::vector<std::string> supported_levels() {
+  std::vector<std::string> levels;
+#if defined(__x86_64__) && \
+    (defined(__clang__) ? __clang_major__ >= 18 : defined(__GNUC__) && __GNUC__ >= 12)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) levels.push_back("x86_64_v4");
+  if (__builtin_cpu_supports("x86-64-v3")) levels.push_back("x86_64_v3");
+  if (__builtin_cpu_supports("x86-64-v2")) levels.push_back("x86_64_v2");
+#endif
+  levels.push_back("baseline");
+  return levels;
+}
+
+#ifdef FASTMLP_PRINT_LEVELS
+
+#include <iostream>
+
+int main() {
+  const char* separator = "";
+  for (const std::string& level : supported_levels()) {
+    std::cout << separator << level;
+    separator = ";";
+  }
+}
+
+#else
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+PYBIND11_MODULE(_cpu, m) {
+  m.doc() = "Asks the processor which instruction-set levels it runs.";
+  m.def("supported_levels", &supported_levels,
+        "The levels that this processor runs, best first.");
+}
+
+#endif

@@ -1,0 +1,174 @@
+// The three products of a dense layer on column panels: y = x w + b, dx = dy w^T and
+// dw = x^T dy. Every element of a result is one chain of FMAs in ascending order, so its
+// bits depend neither on tiles nor on threads.
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include "panels.hpp"
+
+namespace fastmlp {
+
+// What a register tile holds. With 64-byte registers: 12 rows x 2 panels, 24 of 32
+// registers; with 32-byte ones 6 x 1 (12 of 16); with 16-byte ones 2 x 1 (8 of 16).
+template <class T>
+struct Tile {
+  static constexpr int panels = kRegisters<T> == 1 ? 2 : 1;
+  static constexpr int rows = kRegisters<T> == 1 ? 12 : kRegisters<T> == 2 ? 6 : 2;
+  static constexpr int inputs = kRegisters<T> == 1 ? 8 : kRegisters<T> == 2 ? 6 : 2;
+};
+
+// Input columns multiplied before the next weights are taken: a chunk of the weight
+// panels of one tile stays in L1.
+template <class T>
+inline constexpr Index kDepthBlock = 16 * kLanes<T>;
+// Rows summed into a weight gradient before the next inputs are taken: a chunk of the
+// delta panels of one tile stays in L1.
+inline constexpr Index kGradientRows = 320;
+
+namespace detail {
+
+// y(r, p) = start(r, p) + sum over k of x(r, k) w(k, p), for R rows and P panels.
+// Never inlined and not unrolled over k: both cost registers (a spill costs 20 %).
+template <class T, int R, int P>
+[[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, const T* w,
+                                     Index w_stride, Index depth, const T* start,
+                                     Index start_row, Index start_stride, T* y,
+                                     Index y_stride) {
+  constexpr int V = kRegisters<T>;
+  constexpr Index L = kLanes<T>;
+  Vec<T> sum[R][P * V];
+  for (int r = 0; r < R; ++r)
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v)
+        sum[r][p * V + v] =
+            Vec<T>::load(start + r * start_row + p * start_stride + v * Vec<T>::size);
+  for (; depth > 0; depth -= L, x += x_stride) {
+    const Index lanes = std::min(L, depth);
+    for (Index k = 0; k < lanes; ++k, w += L) {
+      Vec<T> weight[P * V];
+      for (int p = 0; p < P; ++p)
+        for (int v = 0; v < V; ++v)
+          weight[p * V + v] = Vec<T>::load(w + p * w_stride + v * Vec<T>::size);
+      for (int r = 0; r < R; ++r) {
+        const Vec<T> input(x[r * L + k]);
+        for (int i = 0; i < P * V; ++i) sum[r][i] = fma(input, weight[i], sum[r][i]);
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v)
+        sum[r][p * V + v].store(y + r * L + p * y_stride + v * Vec<T>::size);
+}
+
+template <class T, int P, int... R>
+void multiply_rows(int rows, std::integer_sequence<int, R...>, const T* x,
+                   Index x_stride, const T* w, Index w_stride, Index depth,
+                   const T* start, Index start_row, Index start_stride, T* y,
+                   Index y_stride) {
+  using Kernel = decltype(&multiply_tile<T, 1, P>);
+  static constexpr std::array<Kernel, sizeof...(R)> kernels{
+      &multiply_tile<T, R + 1, P>...};
+  kernels[static_cast<std::size_t>(rows - 1)](x, x_stride, w, w_stride, depth, start,
+                                              start_row, start_stride, y, y_stride);
+}
+
+// y = start + x w for `rows`, P panels from `panel` on, input columns of `depth`.
+template <int P, class T>
+void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T* bias,
+                     Panels<T> y, Index panel) {
+  constexpr Index L = kLanes<T>;
+  const Index tiles = divide_up(rows.size(), Tile<T>::rows);
+  const bool first = depth.begin == 0;
+  for (Index i = 0; i < tiles; ++i) {
+    const Range part = even_part(rows.size(), tiles, i);
+    const Index row = rows.begin + part.begin;
+    T* const to = y.at(panel, row);
+    multiply_rows<T, P>(static_cast<int>(part.size()),
+                        std::make_integer_sequence<int, Tile<T>::rows>{},
+                        x.at(depth.begin / L, row), x.stride, w.at(panel, depth.begin),
+                        w.stride, depth.size(), first ? bias + panel * L : to,
+                        first ? 0 : L, first ? L : y.stride, to, y.stride);
+  }
+}
+
+// g(i, p) (+)= sum over rows of x(row, i) d(row, p), for I inputs and P panels.
+template <class T, int I, int P>
+[[gnu::noinline]] void gradient_tile(const T* x, const T* d, Index d_stride, Index rows,
+                                     bool add, T* g) {
+  constexpr int V = kRegisters<T>;
+  constexpr Index L = kLanes<T>;
+  Vec<T> sum[I][P * V];
+  for (int i = 0; i < I; ++i)
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v)
+        sum[i][p * V + v] =
+            add ? Vec<T>::load(g + p * L * L + i * L + v * Vec<T>::size) : Vec<T>(0);
+  for (Index row = 0; row < rows; ++row, x += L, d += L) {
+    Vec<T> delta[P * V];
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v)
+        delta[p * V + v] = Vec<T>::load(d + p * d_stride + v * Vec<T>::size);
+    for (int i = 0; i < I; ++i) {
+      const Vec<T> input(x[i]);
+      for (int j = 0; j < P * V; ++j) sum[i][j] = fma(input, delta[j], sum[i][j]);
+    }
+  }
+  for (int i = 0; i < I; ++i)
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v)
+        sum[i][p * V + v].store(g + p * L * L + i * L + v * Vec<T>::size);
+}
+
+template <class T, int P, int... I>
+void gradient_inputs(int inputs, std::integer_sequence<int, I...>, const T* x,
+                     const T* d, Index d_stride, Index rows, bool add, T* g) {
+  using Kernel = decltype(&gradient_tile<T, 1, P>);
+  static constexpr std::array<Kernel, sizeof...(I)> kernels{
+      &gradient_tile<T, I + 1, P>...};
+  kernels[static_cast<std::size_t>(inputs - 1)](x, d, d_stride, rows, add, g);
+}
+
+}  // namespace detail
+
+// y = x w + b for `rows`; `bias` is padded to whole panels. `done(panel)` follows each
+// panel of y while it is in cache: that is where activations go.
+template <class T, class Done>
+void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, Panels<T> y,
+              Done&& done) {
+  constexpr int P = Tile<T>::panels;
+  const Index panels = y.count();
+  for (Index panel = 0; panel < panels; panel += P) {
+    const bool whole = panel + P <= panels;
+    for (Index k = 0; k < x.columns; k += kDepthBlock<T>) {
+      const Range depth{k, std::min(x.columns, k + kDepthBlock<T>)};
+      if (whole) {
+        detail::multiply_panels<P>(x, rows, w, depth, bias, y, panel);
+      } else {
+        detail::multiply_panels<1>(x, rows, w, depth, bias, y, panel);
+      }
+    }
+    for (Index p = panel; p < std::min(panels, panel + P); ++p) done(p);
+  }
+}
+
+// The gradient of the weights between one panel of inputs and `P` panels of outputs, into
+// P square blocks at `g` ([panel][input][lane]); `add`s to what is there.
+template <int P, class T>
+void weight_gradient(Panels<T> x, Index input_panel, Panels<T> d, Index output_panel,
+                     Range rows, bool add, T* g) {
+  const Index inputs = x.width(input_panel);
+  const Index tiles = divide_up(inputs, Tile<T>::inputs);
+  for (Index i = 0; i < tiles; ++i) {
+    const Range part = even_part(inputs, tiles, i);
+    detail::gradient_inputs<T, P>(static_cast<int>(part.size()),
+                                  std::make_integer_sequence<int, Tile<T>::inputs>{},
+                                  x.at(input_panel, rows.begin) + part.begin,
+                                  d.at(output_panel, rows.begin), d.stride, rows.size(),
+                                  add, g + part.begin * kLanes<T>);
+  }
+}
+
+}  // namespace fastmlp

@@ -1,0 +1,146 @@
+// Matrices in column panels, [panel][row][lane]: a panel holds one cache line of columns.
+// One layout serves as broadcast operand, as vector operand and as both operands of the
+// weight gradient, so that no product packs anything. Lanes past the last column are zero.
+#pragma once
+
+#include "vec.hpp"
+
+namespace fastmlp {
+
+template <class T>
+struct Panels {
+  T* data = nullptr;
+  Index stride = 0;  // elements from one panel to the next
+  Index columns = 0;
+
+  Index count() const { return divide_up(columns, kLanes<T>); }
+  T* at(Index panel, Index row) const {
+    return data + panel * stride + row * kLanes<T>;
+  }
+  // Columns of this panel that are not padding.
+  Index width(Index panel) const {
+    return std::min(kLanes<T>, columns - panel * kLanes<T>);
+  }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+template <class T>
+struct PanelBuffer {
+  Buffer<T> memory;
+  Panels<T> panels;
+
+  PanelBuffer() = default;
+  PanelBuffer(Index rows, Index columns) : PanelBuffer(rows, columns, spread(rows)) {}
+
+  // Weights: rows in whole square blocks, so that a block can be transposed in place.
+  static PanelBuffer square_blocks(Index rows, Index columns) {
+    return PanelBuffer(rows, columns, round_up(rows, kLanes<T>));
+  }
+
+ private:
+  PanelBuffer(Index, Index columns, Index panel_rows) {
+    panels = {nullptr, panel_rows * kLanes<T>, columns};
+    memory = Buffer<T>(panels.stride * panels.count());
+    panels.data = memory.data();
+  }
+  // Panels 4 KiB apart would fall on the same cache sets: 8 rows more than a multiple of 16.
+  static Index spread(Index rows) {
+    const Index rounded = round_up(rows, 8);
+    return rounded % 16 == 0 ? rounded + 8 : rounded;
+  }
+};
+
+// Rows of the row-major `from` (any, to.columns) into panels, and back.
+template <class T>
+void pack(const T* from, Range rows, Panels<T> to) {
+  for (Index panel = 0; panel < to.count(); ++panel) {
+    for (Index row = rows.begin; row < rows.end; ++row) {
+      std::copy_n(from + row * to.columns + panel * kLanes<T>, to.width(panel),
+                  to.at(panel, row));
+    }
+  }
+}
+
+template <class T>
+void unpack(Panels<T> from, Range rows, T* to) {
+  for (Index row = rows.begin; row < rows.end; ++row) {
+    for (Index panel = 0; panel < from.count(); ++panel) {
+      std::copy_n(from.at(panel, row), from.width(panel),
+                  to + row * from.columns + panel * kLanes<T>);
+    }
+  }
+}
+
+// The square block `from` (lanes x lanes) transposed into `to`.
+template <class T>
+void transpose_block(const T* from, T* to) {
+  constexpr int width = Vec<T>::size;
+  Eigen::internal::PacketBlock<typename Vec<T>::Packet, width> block;
+  for (Index i = 0; i < kLanes<T>; i += width) {
+    for (Index j = 0; j < kLanes<T>; j += width) {
+      for (int k = 0; k < width; ++k) {
+        block.packet[k] = Vec<T>::load(from + (i + k) * kLanes<T> + j).p;
+      }
+      if constexpr (width > 1) Eigen::internal::ptranspose(block);
+      for (int k = 0; k < width; ++k) {
+        Vec<T>::of(block.packet[k]).store(to + (j + k) * kLanes<T> + i);
+      }
+    }
+  }
+}
+
+// `from` (rows, columns) transposed into `to` (columns, rows), both in square blocks.
+template <class T>
+void transpose(Panels<T> from, Panels<T> to) {
+  for (Index i = 0; i < to.count(); ++i) {
+    for (Index j = 0; j < from.count(); ++j) {
+      transpose_block(from.at(j, i * kLanes<T>), to.at(i, j * kLanes<T>));
+    }
+  }
+}
+
+// A user's matrix as it lies in memory: float or double, any strides (in bytes).
+struct InputView {
+  const char* data = nullptr;
+  Index rows = 0;
+  Index columns = 0;
+  Index row_stride = 0;
+  Index column_stride = 0;
+  bool is_double = false;
+};
+
+namespace detail {
+
+template <class Source, class T>
+void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+  for (Index row = rows.begin; row < rows.end; ++row) {
+    const char* from = x.data + (order ? order[row] : row) * x.row_stride;
+    for (Index panel = 0; panel < to.count(); ++panel) {
+      T* lanes = to.at(panel, row);
+      const Index width = to.width(panel);
+      if (x.column_stride == sizeof(Source)) {
+        const auto* values = reinterpret_cast<const Source*>(from) + panel * kLanes<T>;
+        for (Index i = 0; i < width; ++i) lanes[i] = static_cast<T>(values[i]);
+      } else {
+        for (Index i = 0; i < width; ++i) {
+          lanes[i] = static_cast<T>(*reinterpret_cast<const Source*>(
+              from + (panel * kLanes<T> + i) * x.column_stride));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace detail
+
+// Rows order[rows] of `x` (or x's own `rows` where order is null) into rows of `to`.
+template <class T>
+void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+  if (x.is_double) {
+    detail::gather<double>(x, order, rows, to);
+  } else {
+    detail::gather<float>(x, order, rows, to);
+  }
+}
+
+}  // namespace fastmlp

@@ -1,0 +1,60 @@
+// One SIMD register as a number: Eigen's packets with operators, the same source for SSE,
+// AVX, AVX-512 and NEON. `a * b + c` is never contracted; where FMA is meant, `fma` says so.
+#pragma once
+
+#include "../types.hpp"
+
+namespace fastmlp {
+
+// GCC says of every template over a register type that its alignment attribute is not
+// part of the type's name; it is no fault.
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+#endif
+
+template <class T>
+struct Vec {
+  using Packet = typename Eigen::internal::packet_traits<T>::type;
+  static constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
+
+  Packet p;
+
+  Vec() = default;
+  Vec(T value) : p(Eigen::internal::pset1<Packet>(value)) {}
+  static Vec of(Packet packet) {
+    Vec v;
+    v.p = packet;
+    return v;
+  }
+  static Vec load(const T* from) { return of(Eigen::internal::pload<Packet>(from)); }
+  void store(T* to) const { Eigen::internal::pstore(to, p); }
+
+  friend Vec operator+(Vec a, Vec b) { return of(Eigen::internal::padd(a.p, b.p)); }
+  friend Vec operator-(Vec a, Vec b) { return of(Eigen::internal::psub(a.p, b.p)); }
+  friend Vec operator*(Vec a, Vec b) { return of(Eigen::internal::pmul(a.p, b.p)); }
+  friend Vec operator/(Vec a, Vec b) { return of(Eigen::internal::pdiv(a.p, b.p)); }
+  Vec operator-() const { return of(Eigen::internal::pnegate(p)); }
+
+  // Comparisons give a mask for `select`.
+  friend Vec operator<(Vec a, Vec b) { return of(Eigen::internal::pcmp_lt(a.p, b.p)); }
+  friend Vec operator>(Vec a, Vec b) { return b < a; }
+  friend Vec operator==(Vec a, Vec b) { return of(Eigen::internal::pcmp_eq(a.p, b.p)); }
+  friend Vec select(Vec mask, Vec yes, Vec no) {
+    return of(Eigen::internal::pselect(mask.p, yes.p, no.p));
+  }
+
+  friend Vec fma(Vec a, Vec b, Vec c) {
+    return of(Eigen::internal::pmadd(a.p, b.p, c.p));
+  }
+  friend Vec abs(Vec a) { return of(Eigen::internal::pabs(a.p)); }
+  friend Vec sqrt(Vec a) { return of(Eigen::internal::psqrt(a.p)); }
+  friend Vec min(Vec a, Vec b) { return of(Eigen::internal::pmin(a.p, b.p)); }
+  // A NaN in `a` stays: Eigen compiles this to the instruction that returns it.
+  friend Vec max(Vec a, Vec b) { return of(Eigen::internal::pmax(a.p, b.p)); }
+};
+
+// Registers in one row of a panel.
+template <class T>
+inline constexpr int kRegisters = static_cast<int>(kLanes<T>) / Vec<T>::size;
+
+}  // namespace fastmlp

@@ -1,0 +1,26 @@
+// The layers a network is made of, and what each keeps: the variant is the registry.
+#pragma once
+
+#include "../activations.hpp"
+#include "batch_norm.hpp"
+#include "dense.hpp"
+#include "dropout.hpp"
+
+namespace fastmlp {
+
+using Layer = std::variant<Dense, BatchNorm, Dropout, Activation>;
+
+// A layer's parameters, packed; nothing for a layer without any.
+template <class T>
+using LayerState = std::variant<std::monostate, DenseState<T>, BatchNormState<T>>;
+
+// A layer's part of a workspace, for all rows of a batch.
+template <class T>
+struct LayerWork {
+  Panels<T> x, y;            // input and output; the same memory where in place
+  Panels<T> dx, dy;          // their gradients; empty where not asked for
+  Panels<T> slope;           // dy/dx of an elementwise layer that keeps it
+  BatchStatistics<T> batch;  // of a batch norm
+};
+
+}  // namespace fastmlp

@@ -1,0 +1,293 @@
+// Losses, each with its link: value and gradient of raw outputs in one call, so that the
+// stable forms (log-sum-exp) are the only ones. The variant is the registry.
+//
+// A member sees a few rows at a time, transposed: z[output][row lane], so that its
+// mathematics runs over rows and needs no reduction across a register.
+#pragma once
+
+#include <limits>
+#include <vector>
+
+#include "family.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/panels.hpp"
+
+namespace fastmlp {
+
+// What the outputs should have been, for all rows: class labels, or values (rows, columns).
+template <class T>
+struct Targets {
+  const std::int64_t* labels = nullptr;
+  const T* values = nullptr;
+};
+
+// scikit-learn reports log losses of probabilities clipped to [eps, 1 - eps]; so do its
+// loss curves and its stopping.
+template <class T>
+struct Clip {
+  T least = T(0);
+  T most = std::numeric_limits<T>::infinity();
+
+  static Clip none() { return {}; }
+  static Clip scikit_learn() {
+    constexpr T eps = std::numeric_limits<T>::epsilon();
+    return {-std::log1p(-eps), -std::log(eps)};
+  }
+  // y times the clipped negative log-probability; 0 log 0 is 0.
+  Vec<T> weighted(Vec<T> y, Vec<T> negative_log) const {
+    const Vec<T> high(most);
+    const Vec<T> below = select(high < negative_log, high, negative_log);
+    const Vec<T> clipped = select(below < Vec<T>(least), Vec<T>(least), below);
+    return select(y == Vec<T>(0), Vec<T>(0), y * clipped);
+  }
+};
+
+// Rows of one visit to a loss, as columns of lanes.
+template <class T>
+struct LossRows {
+  Index outputs;
+  T* z;  // [outputs][lanes]: raw outputs, overwritten by the gradient
+  T* y;  // [outputs][lanes]: targets; may be overwritten
+  T* value;  // [lanes]
+
+  static Vec<T> get(const T* column, Index output, int v) {
+    return Vec<T>::load(column + output * kLanes<T> + v * Vec<T>::size);
+  }
+  static void set(T* column, Index output, int v, Vec<T> x) {
+    x.store(column + output * kLanes<T> + v * Vec<T>::size);
+  }
+};
+
+struct SoftmaxCrossEntropy {
+  static constexpr const char* name = "softmax_cross_entropy";
+  static constexpr const char* class_name = "SoftmaxCrossEntropy";
+  static constexpr const char* summary =
+      "The mean over rows of -sum(y * log(softmax(z))) for raw outputs z (n, "
+      "outputs); targets y are integer labels (n,) or rows of probabilities (n, "
+      "outputs).";
+  static constexpr bool takes_labels = true;
+  static constexpr auto fields() { return std::tuple{}; }
+
+  template <class T>
+  void value_and_gradient(const LossRows<T>& rows, const Clip<T>& clip) const {
+    const auto [outputs, z, y, value] = rows;
+    using Rows = LossRows<T>;
+    for (int v = 0; v < kRegisters<T>; ++v) {
+      const Vec<T> highest = row_maximum(z, outputs, v);
+      Vec<T> sum(0);
+      for (Index c = 0; c < outputs; ++c) sum = sum + exp(Rows::get(z, c, v) - highest);
+      const Vec<T> log_sum = highest + log(sum);
+      const Vec<T> inverse = Vec<T>(1) / sum;
+      Vec<T> loss(0);
+      Vec<T> mass(0);  // sum of y: 1 for a label or a row of probabilities
+      for (Index c = 0; c < outputs; ++c) {
+        const Vec<T> target = Rows::get(y, c, v);
+        loss = loss + clip.weighted(target, log_sum - Rows::get(z, c, v));
+        mass = mass + target;
+      }
+      for (Index c = 0; c < outputs; ++c) {
+        const Vec<T> p = exp(Rows::get(z, c, v) - highest) * inverse;
+        Rows::set(z, c, v, mass * p - Rows::get(y, c, v));
+      }
+      loss.store(value + v * Vec<T>::size);
+    }
+  }
+
+  template <class T>
+  void predict(T* z, Index outputs) const {
+    using Rows = LossRows<T>;
+    for (int v = 0; v < kRegisters<T>; ++v) {
+      const Vec<T> highest = row_maximum(z, outputs, v);
+      Vec<T> sum(0);
+      for (Index c = 0; c < outputs; ++c) {
+        const Vec<T> e = exp(Rows::get(z, c, v) - highest);
+        Rows::set(z, c, v, e);
+        sum = sum + e;
+      }
+      for (Index c = 0; c < outputs; ++c)
+        Rows::set(z, c, v, Rows::get(z, c, v) / sum);
+    }
+  }
+
+ private:
+  template <class T>
+  static Vec<T> row_maximum(const T* z, Index outputs, int v) {
+    Vec<T> highest = LossRows<T>::get(z, 0, v);
+    for (Index c = 1; c < outputs; ++c) highest = max(LossRows<T>::get(z, c, v), highest);
+    return highest;
+  }
+};
+
+struct BinaryCrossEntropy {
+  static constexpr const char* name = "binary_cross_entropy";
+  static constexpr const char* class_name = "BinaryCrossEntropy";
+  static constexpr const char* summary =
+      "The mean over rows of the sum over outputs of -y * log(p) - (1 - y) * "
+      "log(1 - p), p = logistic(z), for raw outputs z and targets y (n, "
+      "outputs).\n\nlog(1 + exp) as in Maechler, 'Accurately computing log(1 - "
+      "exp(-|a|))', 2012.";
+  static constexpr bool takes_labels = false;
+  static constexpr auto fields() { return std::tuple{}; }
+
+  template <class T>
+  void value_and_gradient(const LossRows<T>& rows, const Clip<T>& clip) const {
+    const auto [outputs, z, y, value] = rows;
+    using Rows = LossRows<T>;
+    for (int v = 0; v < kRegisters<T>; ++v) {
+      Vec<T> loss(0);
+      for (Index c = 0; c < outputs; ++c) {
+        const Vec<T> raw = Rows::get(z, c, v);
+        const Vec<T> target = Rows::get(y, c, v);
+        const Vec<T> rest = log1p(exp(-abs(raw)));
+        loss = loss + clip.weighted(target, max(-raw, Vec<T>(0)) + rest) +
+               clip.weighted(Vec<T>(1) - target, max(raw, Vec<T>(0)) + rest);
+        Rows::set(z, c, v, logistic(raw) - target);
+      }
+      loss.store(value + v * Vec<T>::size);
+    }
+  }
+
+  template <class T>
+  void predict(T* z, Index outputs) const {
+    for (Index i = 0; i < outputs * kLanes<T>; i += Vec<T>::size)
+      logistic(Vec<T>::load(z + i)).store(z + i);
+  }
+};
+
+struct SquaredError {
+  static constexpr const char* name = "squared_error";
+  static constexpr const char* class_name = "SquaredError";
+  static constexpr const char* summary =
+      "The mean over rows of half the sum over outputs of (z - y)^2, for outputs "
+      "z and targets y (n, outputs).";
+  static constexpr bool takes_labels = false;
+  static constexpr auto fields() { return std::tuple{}; }
+
+  template <class T>
+  void value_and_gradient(const LossRows<T>& rows, const Clip<T>&) const {
+    const auto [outputs, z, y, value] = rows;
+    using Rows = LossRows<T>;
+    for (int v = 0; v < kRegisters<T>; ++v) {
+      Vec<T> loss(0);
+      for (Index c = 0; c < outputs; ++c) {
+        const Vec<T> difference = Rows::get(z, c, v) - Rows::get(y, c, v);
+        loss = fma(difference * Vec<T>(T(0.5)), difference, loss);
+        Rows::set(z, c, v, difference);
+      }
+      loss.store(value + v * Vec<T>::size);
+    }
+  }
+
+  template <class T>
+  void predict(T*, Index) const {}
+};
+
+using Loss = std::variant<SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError>;
+
+// Memory for the transposed rows of one thread.
+template <class T>
+class LossScratch {
+ public:
+  explicit LossScratch(Index outputs)
+      : outputs_(outputs),
+        size_(round_up(outputs, kLanes<T>) * kLanes<T>),
+        memory_(2 * size_ + kLanes<T> + kLanes<T> * kLanes<T>) {}
+
+  LossRows<T> rows() const {
+    return {outputs_, memory_.data(), memory_.data() + size_, memory_.data() + 2 * size_};
+  }
+
+  // Some rows of a matrix in panels into columns of lanes, or back (padding as zeros).
+  void load(Panels<T> from, Index row, Index n) const {
+    for (Index panel = 0; panel < from.count(); ++panel) {
+      std::copy_n(from.at(panel, row), n * kLanes<T>, block());
+      transpose_block(block(), memory_.data() + panel * kLanes<T> * kLanes<T>);
+    }
+  }
+  void store(Panels<T> to, Index row, Index n) const {
+    std::fill(memory_.data() + outputs_ * kLanes<T>, memory_.data() + size_, T(0));
+    for (Index panel = 0; panel < to.count(); ++panel) {
+      transpose_block(memory_.data() + panel * kLanes<T> * kLanes<T>, block());
+      std::copy_n(block(), n * kLanes<T>, to.at(panel, row));
+    }
+  }
+
+ private:
+  Index outputs_;
+  Index size_;
+  Buffer<T> memory_;
+
+  T* block() const { return memory_.data() + 2 * size_ + kLanes<T>; }
+};
+
+// Targets of n rows, order[0..n) (or row, row + 1, ... where order is null).
+template <class T>
+void load_targets(const Targets<T>& targets, const Index* order, Index row, Index n,
+                  const LossRows<T>& rows) {
+  constexpr Index L = kLanes<T>;
+  std::fill_n(rows.y, rows.outputs * L, T(0));
+  for (Index i = 0; i < n; ++i) {
+    const Index from = order ? order[row + i] : row + i;
+    if (targets.labels) {
+      rows.y[targets.labels[from] * L + i] = T(1);
+    } else {
+      for (Index c = 0; c < rows.outputs; ++c)
+        rows.y[c * L + i] = targets.values[from * rows.outputs + c];
+    }
+  }
+}
+
+// The loss of some rows of a batch: returns the sum of weight x loss; the gradient is that
+// of scale x this sum. `weight` (by row in the batch) may be null, and counts as 1 then.
+template <class T>
+double value_and_gradient(const Loss& loss, Panels<T> output, Range range,
+                          const Targets<T>& targets, const Index* order, const T* weight,
+                          T scale, const Clip<T>& clip, Panels<T> gradient,
+                          const LossScratch<T>& scratch) {
+  constexpr Index L = kLanes<T>;
+  const LossRows<T> rows = scratch.rows();
+  return std::visit(
+      [&](const auto& member) {
+        double total = 0;
+        alignas(kAlignment) T factor[L];
+        for (Index row = range.begin; row < range.end; row += L) {
+          const Index n = std::min(L, range.end - row);
+          scratch.load(output, row, n);
+          load_targets(targets, order, row, n, rows);
+          member.value_and_gradient(rows, clip);
+          for (Index i = 0; i < n; ++i) {
+            const T w = weight ? weight[row + i] : T(1);
+            total += static_cast<double>(w) * static_cast<double>(rows.value[i]);
+            factor[i] = w * scale;
+          }
+          std::fill(factor + n, factor + L, T(0));
+          for (Index i = 0; i < rows.outputs * L; i += Vec<T>::size)
+            (Vec<T>::load(rows.z + i) * Vec<T>::load(factor + i % L)).store(rows.z + i);
+          scratch.store(gradient, row, n);
+        }
+        return total;
+      },
+      loss);
+}
+
+// The loss's inverse link, over rows of raw outputs in panels, into a row-major matrix.
+template <class T>
+void predict(const Loss& loss, Panels<T> output, Range range, T* to,
+             const LossScratch<T>& scratch) {
+  constexpr Index L = kLanes<T>;
+  const LossRows<T> rows = scratch.rows();
+  std::visit(
+      [&](const auto& member) {
+        for (Index row = range.begin; row < range.end; row += L) {
+          const Index n = std::min(L, range.end - row);
+          scratch.load(output, row, n);
+          member.predict(rows.z, rows.outputs);
+          for (Index i = 0; i < n; ++i)
+            for (Index c = 0; c < rows.outputs; ++c)
+              to[(row - range.begin + i) * rows.outputs + c] = rows.z[c * L + i];
+        }
+      },
+      loss);
+}
+
+}  // namespace fastmlp

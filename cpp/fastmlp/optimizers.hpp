@@ -1,0 +1,140 @@
+// Optimizers: elementwise rules that know no layers; the variant is the registry.
+//
+// w: parameter, g: its gradient, s: the rule's state for it (`slots` numbers).
+#pragma once
+
+#include <array>
+#include <cmath>
+
+#include "family.hpp"
+#include "kernels/vec.hpp"
+
+namespace fastmlp {
+
+struct Sgd {
+  static constexpr const char* name = "sgd";
+  static constexpr const char* class_name = "Sgd";
+  static constexpr const char* summary =
+      "Stochastic gradient descent with momentum (Polyak, 1964), or Nesterov's "
+      "(Sutskever, Martens, Dahl and Hinton, ICML 2013), in scikit-learn's form: "
+      "the velocity contains the learning rate.";
+  static constexpr int slots = 1;
+  double momentum = 0.9;
+  bool nesterov = true;
+  static constexpr auto fields() {
+    return std::tuple{Field{"momentum", &Sgd::momentum, Bounds{0.0, 1.0}},
+                      Field{"nesterov", &Sgd::nesterov}};
+  }
+
+  template <class T>
+  struct Rule {
+    static constexpr int slots = Sgd::slots;
+    Vec<T> momentum, rate;
+    bool nesterov;
+    void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
+      const Vec<T> step = rate * g;
+      s[0] = momentum * s[0] - step;
+      w = w + (nesterov ? momentum * s[0] - step : s[0]);
+    }
+  };
+  // The rule of step `t` = 1, 2, ...
+  template <class T>
+  Rule<T> at(double learning_rate, std::int64_t) const {
+    return {Vec<T>(static_cast<T>(momentum)), Vec<T>(static_cast<T>(learning_rate)),
+            nesterov};
+  }
+};
+
+struct Adam {
+  static constexpr const char* name = "adam";
+  static constexpr const char* class_name = "Adam";
+  static constexpr const char* summary =
+      "Kingma and Ba, 'Adam: a method for stochastic optimization', ICLR 2015, "
+      "with epsilon outside the bias correction (the end of their section 2), as "
+      "in scikit-learn.";
+  static constexpr int slots = 2;
+  double beta_1 = 0.9;
+  double beta_2 = 0.999;
+  double epsilon = 1e-8;
+  static constexpr auto fields() {
+    constexpr Bounds share{0.0, 1.0, false, true};
+    return std::tuple{Field{"beta_1", &Adam::beta_1, share},
+                      Field{"beta_2", &Adam::beta_2, share},
+                      Field{"epsilon", &Adam::epsilon, Bounds{0.0, kInfinity, true}}};
+  }
+
+  template <class T>
+  struct Rule {
+    static constexpr int slots = Adam::slots;
+    Vec<T> beta_1, rest_1, beta_2, rest_2, rate, epsilon;
+    void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
+      s[0] = fma(beta_1, s[0], rest_1 * g);
+      s[1] = fma(beta_2, s[1], rest_2 * (g * g));
+      w = w - rate * s[0] / (sqrt(s[1]) + epsilon);
+    }
+  };
+  template <class T>
+  Rule<T> at(double learning_rate, std::int64_t t) const {
+    const auto n = static_cast<double>(t);
+    const double rate = learning_rate * std::sqrt(1 - std::pow(beta_2, n)) /
+                        (1 - std::pow(beta_1, n));
+    const auto vec = [](double x) { return Vec<T>(static_cast<T>(x)); };
+    return {vec(beta_1), vec(1 - beta_1), vec(beta_2),
+            vec(1 - beta_2), vec(rate), vec(epsilon)};
+  }
+};
+
+using Optimizer = std::variant<Sgd, Adam>;
+
+inline int slots(const Optimizer& optimizer) {
+  return std::visit([]<class O>(const O&) { return O::slots; }, optimizer);
+}
+
+// The rules of one step, ready to use: one type for each optimizer.
+template <class T, class Family>
+struct RulesOf;
+template <class T, class... Members>
+struct RulesOf<T, std::variant<Members...>> {
+  using type = std::variant<typename Members::template Rule<T>...>;
+};
+template <class T>
+using OptimizerRule = typename RulesOf<T, Optimizer>::type;
+
+template <class T>
+OptimizerRule<T> rule_at(const Optimizer& optimizer, double learning_rate, std::int64_t t) {
+  return std::visit(
+      [&](const auto& o) -> OptimizerRule<T> { return o.template at<T>(learning_rate, t); },
+      optimizer);
+}
+
+// One step for n parameters side by side (whole registers), with the gradient
+// g + decay w. Returns the sum of their squares before the step, or 0 without decay.
+template <class T, class Rule>
+double update(const Rule& rule, T decay, Index n, T* w, const T* g,
+              const std::array<T*, Rule::slots>& state) {
+  const auto step = [&](Index i, Vec<T> weight, Vec<T> gradient) {
+    std::array<Vec<T>, Rule::slots> s;
+    for (std::size_t k = 0; k < s.size(); ++k) s[k] = Vec<T>::load(state[k] + i);
+    rule(weight, gradient, s);
+    for (std::size_t k = 0; k < s.size(); ++k) s[k].store(state[k] + i);
+    weight.store(w + i);
+  };
+  if (decay == T(0)) {
+    for (Index i = 0; i < n; i += Vec<T>::size)
+      step(i, Vec<T>::load(w + i), Vec<T>::load(g + i));
+    return 0;
+  }
+  Vec<T> squares(0);
+  for (Index i = 0; i < n; i += Vec<T>::size) {
+    const Vec<T> weight = Vec<T>::load(w + i);
+    squares = fma(weight, weight, squares);
+    step(i, weight, fma(Vec<T>(decay), weight, Vec<T>::load(g + i)));
+  }
+  alignas(kAlignment) T lanes[Vec<T>::size];
+  squares.store(lanes);
+  double sum = 0;
+  for (const T square : lanes) sum += static_cast<double>(square);
+  return sum;
+}
+
+}  // namespace fastmlp

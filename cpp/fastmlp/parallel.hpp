@@ -1,0 +1,79 @@
+// Threads: the only OpenMP region of the library, and the barrier between its phases.
+#pragma once
+
+#include <omp.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "types.hpp"
+
+namespace fastmlp {
+
+// libgomp hangs in a child made by fork() after its pool was used (GCC bug 58378), so a
+// forked child runs one thread, without a parallel region.
+void watch_forks();
+bool in_forked_child();
+
+// Spins for a while, then sleeps. A barrier that only spins turned 2.6 ms into 2,509 ms
+// when another process held a core; a sleep at once costs a wake-up (some 50 us in a
+// virtual machine) at every barrier.
+class Barrier {
+ public:
+  // The last of `size` members to arrive runs `completion` before any of them goes on.
+  template <class Completion>
+  void arrive(int size, Completion&& completion) {
+    const unsigned generation = generation_.load(std::memory_order_acquire);
+    if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 < size) {
+      wait_for_change(generation);
+      return;
+    }
+    waiting_.store(0, std::memory_order_relaxed);
+    completion();
+    generation_.store(generation + 1, std::memory_order_release);
+    generation_.notify_all();
+  }
+
+ private:
+  void wait_for_change(unsigned generation);
+
+  alignas(kAlignment) std::atomic<int> waiting_{0};
+  alignas(kAlignment) std::atomic<unsigned> generation_{0};
+};
+
+// One thread of a team.
+struct Member {
+  int index;
+  int size;
+  Barrier& shared_barrier;
+
+  template <class Completion>
+  void barrier(Completion&& completion) const {
+    shared_barrier.arrive(size, completion);
+  }
+  // This member's contiguous part of n pieces of work.
+  Range share(Index n) const { return even_part(n, size, index); }
+};
+
+// Runs body(member) on `n_threads` threads or, if the runtime gives fewer, on those; the
+// calling thread is member 0. `body` must not throw.
+template <class Body>
+void run_team(int n_threads, Body&& body) {
+  Barrier barrier;
+  if (n_threads <= 1 || in_forked_child()) {
+    body(Member{0, 1, barrier});
+    return;
+  }
+#pragma omp parallel num_threads(n_threads)
+  body(Member{omp_get_thread_num(), omp_get_num_threads(), barrier});
+}
+
+inline int max_threads() { return in_forked_child() ? 1 : omp_get_max_threads(); }
+
+// Seconds on a clock that never goes back.
+inline double now() {
+  const auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(time).count();
+}
+
+}  // namespace fastmlp

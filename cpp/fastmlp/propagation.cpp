@@ -1,0 +1,135 @@
+// Predictions block by block, and the gradient's units stored in plain arrays.
+#include "propagation.hpp"
+
+namespace fastmlp {
+
+template <class T>
+bool predict(const Network& network, const Parameters<T>& parameters, const Loss& loss,
+             const InputView& x, T* to, const Execution& execution) {
+  const Index blocks = divide_up(x.rows, kBlockRows);
+  const int n_threads = static_cast<int>(std::min<Index>(execution.n_threads, blocks));
+  std::vector<std::unique_ptr<Pass<T>>> passes;  // one for each thread
+  std::vector<LossScratch<T>> scratch;
+  for (int i = 0; i < n_threads; ++i) {
+    passes.push_back(std::make_unique<Pass<T>>(network, std::min(x.rows, kBlockRows),
+                                               Pass<T>::Purpose::inference));
+    scratch.emplace_back(network.out_features());
+  }
+  std::atomic<bool> stopped{false};
+  run_team(n_threads, [&](const Member& member) {
+    const auto thread = static_cast<std::size_t>(member.index);
+    const Range mine = member.share(blocks);
+    const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
+    for (Index block = mine.begin; block < mine.end; ++block) {
+      if (keep_going && !(*keep_going)()) stopped = true;
+      if (stopped.load(std::memory_order_relaxed)) return;
+      const Range rows = even_part(x.rows, blocks, block);
+      InputView part = x;
+      part.data += rows.begin * x.row_stride;
+      passes[thread]->infer(part, rows.size(), parameters);
+      fastmlp::predict(loss, passes[thread]->output(), {0, rows.size()},
+                       to + rows.begin * network.out_features(), scratch[thread]);
+    }
+  });
+  return !stopped;
+}
+
+template <class T>
+Propagation<T>::Propagation(Network network, Index rows,
+                            const std::vector<const T*>& parameters)
+    : network_(std::move(network)),
+      rows_(rows),
+      parameters_(network_, true, true),
+      pass_(network_, rows, Pass<T>::Purpose::gradients_of_input_too) {
+  parameters_.load(network_, parameters);
+}
+
+template <class T>
+bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
+                             const Execution& execution) {
+  pass_.watch(execution.keep_going);
+  pass_.begin({rows_, mode.training, mode.seed, mode.step, nullptr}, parameters_);
+  run_team(execution.n_threads, [&](const Member& member) {
+    pass_.forward(
+        member, [&](Range rows) { gather(x, nullptr, rows, pass_.input()); },
+        [&](Index, Range rows) { unpack(pass_.output(), rows, to); });
+  });
+  return !pass_.abandoned();
+}
+
+template <class T>
+void Propagation<T>::save_statistics(const std::vector<T*>& arrays) {
+  pass_.commit(parameters_);
+  std::size_t array = 0;
+  for (Index l = 0; l < network_.size(); ++l) {
+    if (network_.template get<Dense>(l)) array += 2;
+    if (const auto* norm = network_.template get<BatchNorm>(l)) {
+      const auto& state = parameters_.template get<BatchNormState<T>>(l);
+      std::copy_n(state.mean.data(), norm->features, arrays[array + 2]);
+      std::copy_n(state.variance.data(), norm->features, arrays[array + 3]);
+      array += 4;
+    }
+  }
+}
+
+template <class T>
+bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradients,
+                              T* input_gradient, const Execution& execution) {
+  pass_.watch(execution.keep_going);
+  pass_.resume();
+  const std::vector<GradientUnit> units = gradient_units<T>(network_);
+  std::vector<Buffer<T>> scratch;
+  for (int i = 0; i < execution.n_threads; ++i) scratch.emplace_back(kUnitScratch<T>);
+  run_team(execution.n_threads, [&](const Member& member) {
+    pass_.each_block(member, [&](Index block, Range rows) {
+      pack(gradient, rows, pass_.output_gradient());
+      pass_.backward_top(block, rows);
+    });
+    pass_.backward_rest(member);
+    member.barrier([] {});
+    if (pass_.abandoned()) return;
+    const Range mine = member.share(static_cast<Index>(units.size()));
+    for (Index u = mine.begin; u < mine.end; ++u)
+      store_gradient(units[static_cast<std::size_t>(u)], gradients,
+                     scratch[static_cast<std::size_t>(member.index)].data());
+  });
+  if (pass_.abandoned()) return false;
+  unpack(pass_.input_gradient(), {0, rows_}, input_gradient);
+  return true;
+}
+
+template <class T>
+void Propagation<T>::store_gradient(const GradientUnit& unit,
+                                    const std::vector<T*>& gradients, T* scratch) const {
+  // Each layer with parameters has two trainable arrays: the first is weight or scale.
+  std::size_t first = 0;
+  for (Index l = 0; l < unit.layer; ++l)
+    if (network_.template get<Dense>(l) || network_.template get<BatchNorm>(l)) first += 2;
+  const LayerWork<T>& work = pass_.work(unit.layer);
+  const Index columns = work.y.columns;
+  if (network_.template get<BatchNorm>(unit.layer)) {
+    std::copy_n(work.batch.scale_gradient.data(), columns, gradients[first]);
+    std::copy_n(work.batch.shift_gradient.data(), columns, gradients[first + 1]);
+    return;
+  }
+  constexpr Index L = kLanes<T>;
+  dense_gradient(
+      unit.dense, work.x, work.dy, rows_, scratch,
+      [&](Index i, Index j, const T* block) {
+        for (Index row = 0; row < work.x.width(i); ++row)
+          std::copy_n(block + row * L, work.y.width(j),
+                      gradients[first] + (i * L + row) * columns + j * L);
+      },
+      [&](Index j, const T* sum) {
+        std::copy_n(sum, work.y.width(j), gradients[first + 1] + j * L);
+      });
+}
+
+template bool predict(const Network&, const Parameters<float>&, const Loss&,
+                      const InputView&, float*, const Execution&);
+template bool predict(const Network&, const Parameters<double>&, const Loss&,
+                      const InputView&, double*, const Execution&);
+template class Propagation<float>;
+template class Propagation<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,61 @@
+// Passes outside a trainer: predictions in bounded memory, and forward and backward for
+// those who write their own training loop.
+#pragma once
+
+#include "losses.hpp"
+#include "network.hpp"
+
+namespace fastmlp {
+
+struct Execution {
+  int n_threads = 1;
+  const std::function<bool()>* keep_going = nullptr;  // asked between row blocks
+};
+
+// The loss's predictions for all rows of x, into `to` (rows, outputs). Returns false if it
+// was told to stop. A row's bits do not depend on the rows around it.
+template <class T>
+bool predict(const Network& network, const Parameters<T>& parameters, const Loss& loss,
+             const InputView& x, T* to, const Execution& execution);
+
+// One batch's way through a network and back; holds what the way back needs, the weights
+// as they were included.
+template <class T>
+class Propagation {
+ public:
+  Propagation(Network network, Index rows, const std::vector<const T*>& parameters);
+
+  struct Mode {
+    bool training = false;
+    std::uint64_t seed = 0;
+    std::uint32_t step = 0;
+  };
+  // Raw outputs (rows, outputs) into `to`; false if it was told to stop.
+  bool forward(const InputView& x, const Mode& mode, T* to, const Execution& execution);
+
+  // After a training pass: the running statistics; `arrays` as Network::slices(), where
+  // only those that are not trainable are written.
+  void save_statistics(const std::vector<T*>& arrays);
+
+  // From the gradient with respect to the raw outputs: those of the trainable slices, in
+  // their order, and that of the input; false if it was told to stop.
+  bool backward(const T* gradient, const std::vector<T*>& gradients, T* input_gradient,
+                const Execution& execution);
+
+  const Network& network() const { return network_; }
+  Index rows() const { return rows_; }
+
+ private:
+  void store_gradient(const GradientUnit& unit, const std::vector<T*>& gradients,
+                      T* scratch) const;
+
+  Network network_;
+  Index rows_;
+  Parameters<T> parameters_;
+  Pass<T> pass_;
+};
+
+extern template class Propagation<float>;
+extern template class Propagation<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,258 @@
+// The step: a phase over rows, a phase over weights, and the little that lies between.
+#include "trainer.hpp"
+
+#include <algorithm>
+
+namespace fastmlp {
+namespace {
+
+// Below this a second thread costs more at the barriers than it brings.
+constexpr double kSerialFlops = 1.5e6;
+
+int useful_threads(const Network& network, const TrainerSettings& settings) {
+  const double flops = 6.0 * static_cast<double>(settings.batch_size) *
+                       static_cast<double>(network.weights());
+  return flops < kSerialFlops || in_forked_child() ? 1 : settings.n_threads;
+}
+
+double cost(const GradientUnit& unit) {
+  constexpr Index little = 1;  // a batch norm's vectors, a unit's own overhead
+  return static_cast<double>(unit.dense.inputs.size() * unit.dense.outputs.size() +
+                             little);
+}
+
+// One slot of the optimizer's state in the order of the slices, null where a slice is
+// not trained.
+template <class Pointer>
+std::vector<Pointer> slot_arrays(const Network& network,
+                                 const std::vector<Pointer>& state, int slot) {
+  const std::vector<Slice> slices = network.slices();
+  const auto trainable = std::count_if(slices.begin(), slices.end(),
+                                       [](const Slice& s) { return s.trainable; });
+  auto next = state.begin() + slot * trainable;
+  std::vector<Pointer> arrays;
+  for (const Slice& slice : slices)
+    arrays.push_back(slice.trainable ? *next++ : nullptr);
+  return arrays;
+}
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
+                    TrainingData<T> data, TrainerSettings settings,
+                    const TrainerArrays<const T*>& arrays)
+    : network_(std::move(network)),
+      loss_(loss),
+      optimizer_(optimizer),
+      data_(data),
+      settings_(settings),
+      n_threads_(useful_threads(network_, settings)),
+      clip_(settings.clip ? Clip<T>::scikit_learn() : Clip<T>::none()),
+      parameters_(network_, true, false),
+      pass_(network_, settings.batch_size, Pass<T>::Purpose::gradients),
+      units_(gradient_units<T>(network_)),
+      weight_(data.sample_weight ? settings.batch_size : 0),
+      block_loss_(static_cast<std::size_t>(row_blocks(settings.batch_size))),
+      unit_norm_(units_.size()) {
+  parameters_.load(network_, arrays.parameters);
+  for (int slot = 0; slot < slots(optimizer_); ++slot) {
+    state_.emplace_back(network_, false, false);
+    state_.back().load(network_, slot_arrays(network_, arrays.state, slot));
+  }
+  cost_before_.push_back(0);
+  for (const GradientUnit& unit : units_)
+    cost_before_.push_back(cost_before_.back() + cost(unit));
+  for (int i = 0; i < n_threads_; ++i) {
+    loss_scratch_.emplace_back(network_.out_features());
+    gradient_scratch_.emplace_back(kUnitScratch<T>);
+  }
+}
+
+template <class T>
+void Trainer<T>::save(const TrainerArrays<T*>& arrays) const {
+  parameters_.save(network_, arrays.parameters);
+  for (int slot = 0; slot < slots(optimizer_); ++slot)
+    state_[static_cast<std::size_t>(slot)].save(
+        network_, slot_arrays(network_, arrays.state, slot));
+}
+
+template <class T>
+void Trainer<T>::begin_epoch(const Index* order, Index rows,
+                             const double* learning_rates) {
+  order_ = order;
+  rows_ = rows;
+  learning_rates_ = learning_rates;
+  position_ = batch_ = 0;
+  loss_sum_ = 0;
+}
+
+template <class T>
+auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
+    -> Progress {
+  deadline_ = now() + seconds;
+  stop_ = position_ == rows_;
+  pass_.watch(&keep_going);
+  if (!stop_) {
+    prepare_step();
+    run_team(n_threads_, [this](const Member& member) {
+      while (!stop_) step(member);
+    });
+  }
+  if (pass_.abandoned()) return Progress::abandoned;
+  return position_ == rows_ ? Progress::epoch_done : Progress::time_up;
+}
+
+template <class T>
+void Trainer<T>::prepare_step() {
+  const Index rows = std::min(settings_.batch_size, rows_ - position_);
+  weight_sum_ = static_cast<double>(rows);
+  if (data_.sample_weight) {
+    weight_sum_ = 0;
+    for (Index i = 0; i < rows; ++i) {
+      weight_[i] = data_.sample_weight[order_[position_ + i]];
+      weight_sum_ += static_cast<double>(weight_[i]);
+    }
+  }
+  scale_ = weight_sum_ == 0 ? T(0) : static_cast<T>(1 / weight_sum_);
+  rule_ = rule_at<T>(optimizer_, learning_rates_[batch_], settings_.step + 1);
+  pass_.begin({rows, true, settings_.seed, static_cast<std::uint32_t>(settings_.step),
+               data_.sample_weight ? weight_.data() : nullptr},
+              parameters_);
+}
+
+// Everything a member reads here was written before the last barrier.
+template <class T>
+void Trainer<T>::step(const Member& member) {
+  rows_phase(member);
+  member.barrier([this] { finish_rows(); });
+  if (stop_) return;
+  const Range mine = share_of_units(member);
+  T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
+  for (Index u = mine.begin; u < mine.end; ++u) {
+    const auto unit = static_cast<std::size_t>(u);
+    unit_norm_[unit] = update(units_[unit], scratch);
+  }
+  member.barrier([this] { finish_step(); });
+}
+
+template <class T>
+void Trainer<T>::rows_phase(const Member& member) {
+  const Index* order = order_ + position_;
+  const T* weight = pass_.settings().weight;
+  const auto& scratch = loss_scratch_[static_cast<std::size_t>(member.index)];
+  pass_.forward(
+      member, [&](Range rows) { gather(data_.x, order, rows, pass_.input()); },
+      [&](Index block, Range rows) {
+        block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
+            loss_, pass_.output(), rows, data_.targets, order, weight, scale_, clip_,
+            pass_.output_gradient(), scratch);
+        pass_.backward_top(block, rows);
+      });
+  pass_.backward_rest(member);
+}
+
+// Between the phases: the batch's loss; from here on the step will be completed.
+template <class T>
+void Trainer<T>::finish_rows() {
+  stop_ = pass_.abandoned();
+  if (stop_) return;
+  double sum = 0;
+  for (Index block = 0; block < row_blocks(pass_.settings().rows); ++block)
+    sum += block_loss_[static_cast<std::size_t>(block)];
+  batch_loss_ = weight_sum_ == 0 ? 0 : sum / weight_sum_;
+  pass_.commit(parameters_);
+}
+
+template <class T>
+void Trainer<T>::finish_step() {
+  const Index rows = pass_.settings().rows;
+  double norm = 0;
+  for (const double part : unit_norm_) norm += part;
+  if (weight_sum_ != 0) batch_loss_ += 0.5 * settings_.alpha * norm / weight_sum_;
+  loss_sum_ += batch_loss_ * static_cast<double>(rows);
+  position_ += rows;
+  ++batch_;
+  ++settings_.step;
+  stop_ = position_ == rows_ || now() > deadline_;
+  if (!stop_) prepare_step();
+}
+
+template <class T>
+Range Trainer<T>::share_of_units(const Member& member) const {
+  const auto boundary = [&](int i) {
+    const double cost = cost_before_.back() * i / member.size;
+    return std::lower_bound(cost_before_.begin(), cost_before_.end(), cost) -
+           cost_before_.begin();
+  };
+  return {boundary(member.index), boundary(member.index + 1)};
+}
+
+template <class T>
+double Trainer<T>::update(const GradientUnit& unit, T* scratch) {
+  return std::visit(
+      [&](const auto& rule) {
+        if (network_.get<Dense>(unit.layer)) return update_dense(unit, rule, scratch);
+        update_batch_norm(unit.layer, rule);
+        return 0.0;
+      },
+      rule_);
+}
+
+// The optimizer's state for the parameters that `part` finds in a layer's packed arrays.
+template <class State, class Rule, class T, class Part>
+static std::array<T*, Rule::slots> state_of(std::vector<Parameters<T>>& state,
+                                            Index layer, const Rule&, Part&& part) {
+  std::array<T*, Rule::slots> pointers;
+  for (std::size_t slot = 0; slot < pointers.size(); ++slot)
+    pointers[slot] = part(state[slot].template get<State>(layer));
+  return pointers;
+}
+
+// The weight gradient is never stored: each of its blocks is used up in L1.
+template <class T>
+template <class Rule>
+double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
+                                T* scratch) {
+  using State = DenseState<T>;
+  constexpr Index L = kLanes<T>;
+  const Index layer = unit.layer;
+  State& dense = parameters_.template get<State>(layer);
+  const LayerWork<T>& work = pass_.work(layer);
+  const T decay = static_cast<T>(settings_.alpha) * scale_;
+  double norm = 0;
+  dense_gradient(
+      unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
+      [&](Index i, Index j, const T* gradient) {
+        const auto block = [&](const State& s) { return s.weight.panels.at(j, i * L); };
+        norm += fastmlp::update(rule, decay, work.x.width(i) * L, block(dense), gradient,
+                                state_of<State>(state_, layer, rule, block));
+        if (const Panels<T> transposed = dense.transposed.panels)
+          transpose_block(block(dense), transposed.at(i, j * L));
+      },
+      [&](Index j, const T* gradient) {
+        const auto lanes = [&](const State& s) { return s.bias.data() + j * L; };
+        fastmlp::update(rule, T(0), L, lanes(dense), gradient,
+                        state_of<State>(state_, layer, rule, lanes));
+      });
+  return norm;
+}
+
+template <class T>
+template <class Rule>
+void Trainer<T>::update_batch_norm(Index layer, const Rule& rule) {
+  using State = BatchNormState<T>;
+  State& norm = parameters_.template get<State>(layer);
+  const BatchStatistics<T>& batch = pass_.work(layer).batch;
+  const auto scale = [](const State& s) { return s.scale.data(); };
+  const auto shift = [](const State& s) { return s.shift.data(); };
+  fastmlp::update(rule, T(0), batch.features, scale(norm), batch.scale_gradient.data(),
+                  state_of<State>(state_, layer, rule, scale));
+  fastmlp::update(rule, T(0), batch.features, shift(norm), batch.shift_gradient.data(),
+                  state_of<State>(state_, layer, rule, shift));
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,114 @@
+// Mini-batch training: gather, forward, loss, backward, update; one parallel region for a
+// whole piece of work, two barriers a step.
+#pragma once
+
+#include "losses.hpp"
+#include "network.hpp"
+#include "optimizers.hpp"
+
+namespace fastmlp {
+
+// The data of a fit; all of it belongs to the caller.
+template <class T>
+struct TrainingData {
+  InputView x;
+  Targets<T> targets;
+  const T* sample_weight = nullptr;  // by row; may be null
+};
+
+struct TrainerSettings {
+  double alpha = 0;  // L2 penalty on the weights of Dense layers
+  Index batch_size = 1;
+  std::uint64_t seed = 0;  // of dropout
+  std::int64_t step = 0;   // steps done so far
+  int n_threads = 1;
+  bool clip = false;  // report log losses as scikit-learn does
+};
+
+// The parameters' and optimizer's plain arrays, in the order of Network::slices(); state
+// goes slot by slot, trainable slices only.
+template <class Pointer>
+struct TrainerArrays {
+  std::vector<Pointer> parameters;
+  std::vector<Pointer> state;
+};
+
+// Trains on packed copies; plain arrays are read at construction and written by save().
+template <class T>
+class Trainer {
+ public:
+  Trainer(Network network, Loss loss, Optimizer optimizer, TrainingData<T> data,
+          TrainerSettings settings, const TrainerArrays<const T*>& arrays);
+
+  // An epoch over rows order[0..rows), with a learning rate for each batch; both arrays
+  // must outlive it.
+  void begin_epoch(const Index* order, Index rows, const double* learning_rates);
+
+  enum class Progress { epoch_done, time_up, abandoned };
+  // Works for about `seconds`, or one step if that is longer. Member 0 asks `keep_going`
+  // between row blocks; a step abandoned there has changed nothing.
+  Progress run(double seconds, const std::function<bool()>& keep_going);
+
+  void save(const TrainerArrays<T*>& arrays) const;
+
+  // The mean over the epoch's rows so far of the batches' losses, each measured before
+  // its update and with the L2 term, as scikit-learn reports it.
+  double loss() const {
+    return static_cast<double>(loss_sum_) / static_cast<double>(std::max<Index>(1, position_));
+  }
+  std::int64_t step() const { return settings_.step; }
+  int n_threads() const { return n_threads_; }
+
+ private:
+  void prepare_step();
+  void step(const Member& member);
+  void rows_phase(const Member& member);
+  void finish_rows();
+  void finish_step();
+
+  double update(const GradientUnit& unit, T* scratch);
+  template <class Rule>
+  double update_dense(const GradientUnit& unit, const Rule& rule, T* scratch);
+  template <class Rule>
+  void update_batch_norm(Index layer, const Rule& rule);
+  Range share_of_units(const Member& member) const;
+
+  Network network_;
+  Loss loss_;
+  Optimizer optimizer_;
+  TrainingData<T> data_;
+  TrainerSettings settings_;
+  int n_threads_;
+  Clip<T> clip_;
+
+  Parameters<T> parameters_;
+  std::vector<Parameters<T>> state_;  // the optimizer's, by slot, packed alike
+  Pass<T> pass_;
+  std::vector<GradientUnit> units_;
+  std::vector<double> cost_before_;  // of all units before a unit; one more than units
+  std::vector<LossScratch<T>> loss_scratch_;  // by thread
+  std::vector<Buffer<T>> gradient_scratch_;   // by thread
+
+  const Index* order_ = nullptr;
+  const double* learning_rates_ = nullptr;
+  Index rows_ = 0;      // of the epoch
+  Index position_ = 0;  // rows done
+  Index batch_ = 0;     // batches done
+  double loss_sum_ = 0;
+
+  // Of the step under way.
+  Buffer<T> weight_;             // sample weights by row in the batch
+  double weight_sum_ = 0;
+  T scale_ = T(0);               // 1 / weight_sum, or 0 where all weights are 0
+  OptimizerRule<T> rule_;
+  std::vector<double> block_loss_;
+  std::vector<double> unit_norm_;  // sums of squared weights
+  double batch_loss_ = 0;
+  double deadline_ = 0;
+  bool stop_ = false;
+};
+
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,84 @@
+"""Every task has one name: ``nox -s tests lint stubs sanitize bench``."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.4"
+nox.options.sessions = ["tests", "lint", "stubs"]
+nox.options.default_venv_backend = "uv|virtualenv"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Build with warnings as errors and run the tests."""
+    session.install(".[test]", "-Ccmake.define.FASTMLP_WERROR=ON")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, spelling and types."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    sources = [str(path) for path in sorted(Path("cpp").rglob("*.[ch]pp"))]
+    session.run("clang-format", "--dry-run", "-Werror", *sources)
+    session.run("codespell")
+    session.run("mypy")
+
+
+@nox.session
+def stubs(session: nox.Session) -> None:
+    """Check the typed stubs against the compiled core."""
+    session.install(".", *group("lint"))
+    session.run(
+        "python", "-m", "mypy.stubtest", "fastmlp._core", env={"MYPYPATH": "python"}
+    )
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the tests on a core built with AddressSanitizer and UBSan."""
+    flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+    session.install(
+        ".[test]",
+        "-Cbuild-dir=build/sanitize",
+        "-Ccmake.build-type=RelWithDebInfo",
+        "-Cinstall.strip=false",
+        "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g",
+        f"-Ccmake.define.CMAKE_CXX_FLAGS={flags}",
+        f"-Ccmake.define.FASTMLP_LEVELS={session.env.get('FASTMLP_LEVEL', 'x86_64_v3')}",
+    )
+    # Both must come first: without libstdc++, exceptions crash under the preloaded libasan.
+    libraries = [
+        subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip()
+        for name in ("libasan.so", "libstdc++.so.6")
+    ]
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        *session.posargs,
+        env={
+            "LD_PRELOAD": " ".join(libraries),
+            "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own, at exit
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+        },
+    )
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Compare with NumPy and scikit-learn: nox -s bench -- --threads 1 2."""
+    session.install(".", *group("bench"))
+    session.run("python", "bench/run.py", *session.posargs)

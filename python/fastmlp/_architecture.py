@@ -1,0 +1,149 @@
+"""Between an estimator and the core: its parameters to layers, its arrays to slices."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from numbers import Real
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._core import nn
+from ._sklearn_compat import StrOptions
+
+ActivationLike: TypeAlias = str | tuple[str, dict[str, Any]]
+Slices: TypeAlias = list[tuple[str, tuple[int, ...], bool]]
+
+# The core's name for a kind of parameter array -> the attribute that lists them.
+_attributes = {
+    "weight": "coefs_",
+    "bias": "intercepts_",
+    "scale": "batch_norm_scale_",
+    "shift": "batch_norm_shift_",
+    "mean": "batch_norm_mean_",
+    "variance": "batch_norm_var_",
+}
+
+
+class Member(StrOptions):
+    """A constraint: a registered name, or a pair of it and a dict of its parameters."""
+
+    def is_satisfied_by(self, val: object) -> bool:
+        match val:
+            case (name, dict()) if isinstance(val, tuple):
+                return super().is_satisfied_by(name)
+        return super().is_satisfied_by(val)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}, a tuple (such a str, dict of its parameters)"
+
+
+def member_name(member: ActivationLike) -> str:
+    """Return the registered name in ``name`` or ``(name, parameters)``."""
+    return member if isinstance(member, str) else member[0]
+
+
+def make_activation(activation: ActivationLike) -> Any:
+    """Return the activation layer for ``name`` or ``(name, parameters)``.
+
+    Raises
+    ------
+    TypeError
+        Where it has no parameter of that name, or the value is not a number.
+    ValueError
+        Where the value of a parameter is out of its range.
+    """
+    name = member_name(activation)
+    parameters = {} if isinstance(activation, str) else activation[1]
+    kind = _core.activations[name]
+    known = [
+        field for field, value in vars(kind).items() if isinstance(value, property)
+    ]
+    for field, value in parameters.items():
+        if field not in known:
+            raise TypeError(
+                f"activation={activation!r}: {name!r} has no parameter {field!r}; "
+                f"known: {', '.join(known) or 'none'}"
+            )
+        if not isinstance(value, Real):
+            raise TypeError(f"activation={activation!r}: {field!r} must be a number")
+    return kind(**parameters)
+
+
+def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> list[int]:
+    """Return the widths of the hidden layers as a list of Python's integers."""
+    sizes = hidden_layer_sizes
+    if not hasattr(sizes, "__iter__"):
+        sizes = [sizes]
+    try:
+        sizes = [operator.index(size) for size in sizes]
+    except TypeError as error:
+        msg = f"hidden_layer_sizes must hold integers > 0, got {hidden_layer_sizes!r}"
+        raise TypeError(msg) from error
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return sizes
+
+
+def make_network(
+    widths: Sequence[int],
+    activation: ActivationLike,
+    batch_norm: bool | str,
+    dropout: float,
+    dtype: np.dtype[Any],
+) -> Any:
+    """Return the core's network: dense layers of these widths, hidden ones activated.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Features, hidden layers, outputs.
+    activation, batch_norm, dropout
+        As in the estimators.
+    dtype : dtype
+        The precision of the parameters and of all computing.
+    """
+    function = make_activation(activation)
+    *hidden, output = (nn.Dense(*pair) for pair in pairwise(widths))
+    layers: list[Any] = []
+    for dense in hidden:
+        block = [dense, function]
+        if batch_norm:
+            place = 2 if batch_norm == "after" else 1
+            block.insert(place, nn.BatchNorm(dense.out_features))
+        if dropout:
+            block.append(nn.Dropout(dropout))
+        layers += block
+    return _core.networks[dtype]([*layers, output])
+
+
+def _attribute(slice_name: str) -> str:
+    return _attributes[slice_name.rpartition(".")[2]]
+
+
+def set_fitted_arrays(
+    model: object, slices: Slices, values: Iterable[NDArray[Any]]
+) -> None:
+    """Set coefs_, intercepts_ and, with batch norm, batch_norm_scale_ and the others."""
+    for attribute in _attributes.values():
+        vars(model).pop(attribute, None)
+    for (name, _, _), array in zip(slices, values, strict=True):
+        vars(model).setdefault(_attribute(name), []).append(array)
+
+
+def fitted_arrays(
+    model: object, slices: Slices, dtype: np.dtype[Any]
+) -> list[NDArray[Any]]:
+    """Return the model's arrays in the network's order; copies only where needed."""
+    lists: dict[str, Any] = {}
+    arrays = []
+    for name, _, _ in slices:
+        attribute = _attribute(name)
+        if attribute not in lists:
+            lists[attribute] = iter(getattr(model, attribute))
+        arrays.append(np.require(next(lists[attribute]), dtype, "C"))
+    return arrays

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import nn
+
+level: str  # the instruction-set level that runs, such as "x86_64_v3"
+levels: tuple[str, ...]  # built and runnable here, best first
+
+# The registries: registered name -> class, read from the C++ variants.
+activations: dict[str, type[nn._Activation]]
+losses: dict[str, type[nn._Loss]]
+optimizers: dict[str, type[_Rule]]
+
+Layer = nn.Dense | nn.BatchNorm | nn.Dropout | nn._Activation
+
+class _Rule:
+    @property
+    def slots(self) -> int: ...  # state arrays for each parameter array
+
+@final
+class Sgd(_Rule):
+    def __init__(self, momentum: float = 0.9, nesterov: bool = True) -> None: ...
+
+@final
+class Adam(_Rule):
+    def __init__(
+        self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-08
+    ) -> None: ...
+
+@final
+class Workspace: ...
+
+# One network class and one trainer class for each precision; `networks[dtype]`, `trainers[dtype]`.
+class _Network:
+    def __init__(self, layers: Sequence[Layer]) -> None: ...
+    @property
+    def in_features(self) -> int: ...
+    @property
+    def out_features(self) -> int: ...
+    @property
+    def slices(self) -> list[tuple[str, tuple[int, ...], bool]]: ...  # name, shape, trainable
+    def forward(
+        self,
+        x: NDArray[Any],
+        parameters: list[NDArray[Any]],
+        *,
+        training: bool,
+        seed: int,
+        step: int,
+        n_threads: int,
+    ) -> tuple[NDArray[Any], Workspace]: ...
+    def backward(
+        self,
+        gradient: NDArray[Any],
+        gradients: list[NDArray[Any]],
+        workspace: Workspace,
+        *,
+        n_threads: int,
+    ) -> NDArray[Any]: ...
+    def predict(
+        self,
+        x: NDArray[Any],
+        parameters: list[NDArray[Any]],
+        loss: nn._Loss,
+        *,
+        n_threads: int,
+    ) -> NDArray[Any]: ...
+
+@final
+class NetworkF32(_Network): ...
+
+@final
+class NetworkF64(_Network): ...
+
+class _Trainer:
+    def __init__(
+        self,
+        network: Any,
+        loss: nn._Loss,
+        optimizer: _Rule,
+        x: NDArray[Any],
+        target: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        parameters: list[NDArray[Any]],
+        state: list[NDArray[Any]],
+        *,
+        alpha: float,
+        batch_size: int,
+        seed: int,
+        step: int,
+        n_threads: int,
+        clip: bool,
+    ) -> None: ...
+    def begin_epoch(
+        self, order: NDArray[np.int64], learning_rates: NDArray[np.float64]
+    ) -> None: ...
+    def run(self, seconds: float) -> bool: ...  # True when the epoch is complete
+    def write_back(self) -> None: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def n_threads(self) -> int: ...
+
+@final
+class TrainerF32(_Trainer): ...
+
+@final
+class TrainerF64(_Trainer): ...
+
+networks: dict[Any, type[NetworkF32] | type[NetworkF64]]
+trainers: dict[Any, type[TrainerF32] | type[TrainerF64]]
+
+def update(
+    optimizer: _Rule,
+    parameters: list[NDArray[Any]],
+    gradients: list[NDArray[Any]],
+    state: list[NDArray[Any]],
+    alphas: list[float],
+    *,
+    learning_rate: float,
+    step: int,
+) -> None: ...
+def max_threads() -> int: ...
+def fma_peak(dtype: str, n_threads: int, seconds: float) -> float: ...
+def compiled_with() -> dict[str, str]: ...

@@ -1,0 +1,93 @@
+"""Philox, and dropout's masks as the pure function of it that they promise to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import reference
+
+# Counter, key and words of the known answer test of Random123 (Salmon et al. 2011).
+answers = [
+    ("00000000 00000000 00000000 00000000", "00000000 00000000",
+     "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff",
+     "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0",
+     "d16cfe09 94fdcceb 5001e420 24126ea1"),
+]  # fmt: skip
+
+
+def words(text):
+    return [int(word, 16) for word in text.split()]
+
+
+@pytest.mark.parametrize(("counter", "key", "expected"), answers)
+def test_reference_gives_known_answers(counter, key, expected):
+    found = reference.philox(words(counter), words(key))
+    assert [int(word) for word in found] == words(expected)
+
+
+def kept(core, rate, shape, seed=0, step=0, layer=0, dtype="float64", n_threads=1):
+    """Return the core's mask: what a network of unit weights lets through of ones."""
+    n = shape[1]
+    layers = [("identity", ())] * layer + [("dropout", (rate,)), ("dense", (n, n))]
+    if layer:
+        layers = [("dense", (n, n)), *layers[1:]]
+    net = core(layers, dtype, n_threads)
+    unit = [np.eye(n, dtype=net.dtype), np.zeros(n, net.dtype)]
+    ones = np.ones(shape, net.dtype)
+    output, _ = net.forward(ones, unit * (len(net.slices) // 2), True, seed, step)
+    return output
+
+
+def test_core_gives_the_known_answer(core):
+    """A unit is dropped from the very rate on at which its word is reached."""
+    for unit, word in enumerate(words(answers[0][2])):
+        assert kept(core, word / 2**32, (1, 4))[0, unit] > 0
+        assert kept(core, (word + 1) / 2**32, (1, 4))[0, unit] == 0
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize(
+    ("seed", "step", "layer"),
+    [(0, 0, 0), (1, 0, 1), (2**32, 7, 2), (2**64 - 1, 2**32 - 1, 3), (2**63 + 5, 1, 1)],
+)
+def test_masks_are_the_published_function(core, rate, seed, step, layer, dtype):
+    shape = 131, 37
+    output = kept(core, rate, shape, seed, step, layer, dtype, n_threads=2)
+    expected = reference.kept(rate, shape, seed, step, layer)
+    np.testing.assert_array_equal(output != 0, expected)
+    scale = dtype.type(1 / (1 - rate))
+    np.testing.assert_allclose(output[expected], scale, rtol=np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.8])
+def test_share_of_kept_units(core, rate):
+    shape = 1000, 256
+    share = np.mean(kept(core, rate, shape, seed=3) != 0)
+    sigma = np.sqrt(rate * (1 - rate) / np.prod(shape))
+    assert abs(share - (1 - rate)) < 4 * sigma
+
+
+def test_masks_differ_by_seed_step_layer_row_and_unit(core):
+    def mask(**key):
+        return kept(core, 0.5, (64, 64), **key) != 0
+
+    first = mask(seed=1, step=1, layer=1)
+    sigma = 0.5 / 64
+    for other in (
+        mask(seed=2, step=1, layer=1),
+        mask(seed=1 + 2**32, step=1, layer=1),
+        mask(seed=1, step=2, layer=1),
+        mask(seed=1, step=1, layer=2),
+        np.roll(first, 1, axis=0),
+        np.roll(first, 1, axis=1),
+        np.roll(first, 4, axis=1),
+    ):
+        assert abs(np.mean(first != other) - 0.5) < 4 * sigma
+
+
+def test_a_row_keeps_its_mask_in_a_larger_batch(core):
+    small, large = (kept(core, 0.5, (n, 20), seed=9) for n in (5, 400))
+    np.testing.assert_array_equal(small, large[:5])
