@@ -41,9 +41,8 @@ def lint(session: nox.Session) -> None:
 def stubs(session: nox.Session) -> None:
     """Check the typed stubs against the compiled core."""
     session.install(".", *group("lint"))
-    session.run(
-        "python", "-m", "mypy.stubtest", "fastmlp._core", env={"MYPYPATH": "python"}
-    )
+    stubtest = ("python", "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml")
+    session.run(*stubtest, "fastmlp._core")
 
 
 @nox.session

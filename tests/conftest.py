@@ -6,6 +6,7 @@ description of its layers, so that one list describes both sides of a comparison
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -64,8 +65,24 @@ def n_threads(request):
     return request.param
 
 
+# Arguments other than the defaults, for activations that have any.
+arguments = {"leaky_relu": (0.1,), "elu": (0.7,), "swish": (1.5,)}
+
+
 class Core:
     """A network of the compiled core."""
+
+    @staticmethod
+    def stack(activation, widths, norm="", rate=0.0):
+        """Return layers: blocks of dense, norm, activation, dropout; a last dense."""
+        layers = []
+        for size in itertools.pairwise(widths[:-1]):
+            block = [("dense", size), (activation, arguments.get(activation, ()))]
+            if norm:
+                place = 1 if norm == "before" else 2
+                block.insert(place, ("batch_norm", (size[1],)))
+            layers += block + [("dropout", (rate,))] * (rate > 0)
+        return [*layers, ("dense", tuple(widths[-2:]))]
 
     def __init__(self, layers, dtype="float64", n_threads=1):
         kinds = {"dense": nn.Dense, "batch_norm": nn.BatchNorm, "dropout": nn.Dropout}

@@ -309,6 +309,12 @@ def worst_error(found, right, floor):
     )
 
 
+def same_bits(found, right):
+    """Assert that arrays agree to the last bit, not-a-numbers and dtypes too."""
+    for f, r in zip(found, right, strict=True):
+        np.testing.assert_array_equal(f, r, strict=True)
+
+
 def complex_step(function, arrays, h=1e-30):
     """Return the derivatives of function(arrays) with respect to every number."""
     arrays = [a.astype(complex) for a in arrays]

@@ -9,25 +9,14 @@ import pytest
 
 import reference
 from fastmlp import _core
-from reference import relative_error, worst_error
+from reference import relative_error, same_bits, worst_error
 
-settings = {"leaky_relu": (0.1,), "elu": (0.7,), "swish": (1.5,)}
+kinked = {"relu", "leaky_relu", "elu"}
 norms = ["", "before", "after"]
 each_activation = pytest.mark.parametrize("activation", _core.activations)
 each_norm = pytest.mark.parametrize("norm", norms)
 each_rate = pytest.mark.parametrize("rate", [0.0, 0.4])
 each_loss = pytest.mark.parametrize("loss", _core.losses)
-
-
-def stack(activation, widths, norm="", rate=0.0):
-    """Return layers: hidden blocks of dense, norm, activation, dropout; one dense."""
-    layers = []
-    for n_in, n_out in itertools.pairwise(widths[:-1]):
-        block = [("dense", (n_in, n_out)), (activation, settings.get(activation, ()))]
-        if norm:
-            block.insert(1 if norm == "before" else 2, ("batch_norm", (n_out,)))
-        layers += block + [("dropout", (rate,))] * (rate > 0)
-    return [*layers, ("dense", tuple(widths[-2:]))]
 
 
 def draw_target(rng, loss, shape):
@@ -38,64 +27,82 @@ def draw_target(rng, loss, shape):
     return rng.normal(size=shape)
 
 
-def same_bits(found, right):
-    for f, r in zip(found, right, strict=True):
-        np.testing.assert_array_equal(f, r, strict=True)
-
-
 def flat(dx, gradients):
     return [dx, *gradients]
 
 
-def draw_architecture(index):
-    """Return layers, number of rows, whether to train, and a generator for data."""
-    rng, names = np.random.default_rng(index), list(_core.activations)
-    widths = rng.integers(1, 301 if index % 3 else 41, rng.integers(2, 7))
-    norm, rate = str(rng.choice(norms)), float(rng.choice([0.0, 0.2, 0.5]))
-    layers = stack(names[index % len(names)], widths.tolist(), norm, rate)
-    return layers, int(rng.integers(1, 501 if index % 2 else 71)), norm, rng
-
-
-def test_random_architectures(core, architecture, dtype, figure):
+def compare(core, layers, n, rng, dtype, training, figure):
     """Outputs and gradients match the reference, with the bits of one thread."""
-    layers, n, norm, rng = draw_architecture(architecture)
-    training, seed = bool(rng.integers(2)), int(rng.integers(2**63))
-    small = training and norm != "" and n < 32
-    if small and dtype == np.float32:
-        n += 31
-    key = {"training": training, "seed": seed, "step": architecture}
+    batch_norm = any(name == "batch_norm" for name, _ in layers)
+    small = training and batch_norm and n < 32
+    key = {"training": training, "seed": int(rng.integers(2**63)), "step": n}
     net, two = core(layers, dtype), core(layers, dtype, n_threads=2)
     x = rng.normal(size=(n, net.network.in_features)).astype(dtype)
     dy = rng.normal(size=(n, net.network.out_features)).astype(dtype)
     parameters = net.draw(rng)
+    copies, right = (
+        [p.copy() for p in parameters],
+        [p.astype(float) for p in parameters],
+    )
 
-    network, right = reference.Network(layers), [p.astype(float) for p in parameters]
+    network = reference.Network(layers)
     right_y, caches = network.forward(x.astype(float), right, **key)
     right_gradients = flat(*network.backward(dy.astype(float), right, caches))
-    copies = [p.copy() for p in parameters]
     y, workspace = net.forward(x, parameters, **key)
     gradients = flat(*net.backward(dy, workspace))
     errors = {
         "output": relative_error(y, right_y),
-        "running": max(map(relative_error, parameters, right)),
-        "gradient": worst_error(gradients, right_gradients, 1 if small else 1e-3),
+        "running statistics": max(map(relative_error, parameters, right)),
+        "gradient": worst_error(
+            gradients, right_gradients, 1 if small or dtype == np.float32 else 0.1
+        ),
     }
     for name, error in errors.items():
         figure(f"{name}, {dtype}{small * ', small batch norm'}", error)
     bound = 1e-5 if dtype == np.float32 else 1e-10 if small else 1e-12
     assert errors["output"] <= bound
-    assert errors["running"] <= bound
+    assert errors["running statistics"] <= bound
     if dtype == np.float64:
         assert errors["gradient"] <= max(bound, 1e-11)
+    elif not kinked.intersection(name for name, _ in layers):
+        assert errors["gradient"] <= 2e-5  # rounding may take z across a kink
 
     y_two, workspace = two.forward(x, copies, **key)
     same_bits([y_two, *copies], [y, *parameters])
     same_bits(flat(*two.backward(dy, workspace)), gradients)
 
 
+def test_random_architectures(core, architecture, dtype, figure):
+    """One to five layers, up to 300 wide, up to 500 rows, every kind of layer."""
+    rng, names = np.random.default_rng(architecture), list(_core.activations)
+    largest = 300 if architecture % 3 else 40
+    widths = rng.integers(1, largest + 1, rng.integers(2, 7)).tolist()
+    norm, rate = str(rng.choice(norms)), float(rng.choice([0.0, 0.2, 0.5]))
+    layers = core.stack(names[architecture % len(names)], widths, norm, rate)
+    n, training = int(rng.integers(1, 501)), bool(rng.integers(2))
+    if architecture % 5 == 0:
+        n = n % 40 + 1
+    if training and norm and dtype == np.float32:
+        n = max(n, 32)
+    compare(core, layers, n, rng, dtype, training, figure)
+
+
+@pytest.mark.parametrize(
+    "widths", [(1, 1), (1, 1, 1), (1, 17, 1), (8, 16, 32, 1), (15, 33, 31, 7)]
+)
+def test_edge_sizes(core, dtype, widths, figure):
+    """One row, column or output; widths and rows beside those of panels and blocks."""
+    layers = core.stack("tanh", widths, "before", 0.2)
+    for n in (32, 40, 41, 63, 64, 65, 127, 128, 129, 320, 321, 1000):
+        compare(core, layers, n, np.random.default_rng(n), dtype, True, figure)
+    for n in (1, 2, 3, 7):
+        rng, few = np.random.default_rng(n), [*widths[:-1], 40]  # 40 outputs to judge
+        compare(core, core.stack("tanh", few), n, rng, dtype, True, figure)
+
+
 def smooth_case(core, activation, norm, rate, loss, weighted, widths=(3, 5, 4, 3)):
     """Return a small case that has no kink within the reach of a difference."""
-    layers = stack(activation, widths, norm, rate)
+    layers = core.stack(activation, widths, norm, rate)
     net, network = core(layers), reference.Network(layers)
     for seed in range(100):
         rng = np.random.default_rng(seed)
@@ -176,12 +183,12 @@ def test_reference_gradients_are_its_complex_step(core, activation, norm, loss):
 def everything_on(core, dtype, n_threads=1, n=70, widths=(21, 33, 18, 5)):
     """Return a network of every kind of layer, its parameters and inputs."""
     rng = np.random.default_rng(0)
-    net = core(stack("tanh", widths, "before", 0.3), dtype, n_threads)
+    net = core(core.stack("tanh", widths, "before", 0.3), dtype, n_threads)
     return net, net.draw(rng), rng.normal(size=(n, widths[0])).astype(dtype)
 
 
 def test_slices_are_those_of_the_reference(core, dtype):
-    layers = stack("elu", (4, 3, 2), "after", 0.1)
+    layers = core.stack("elu", (4, 3, 2), "after", 0.1)
     net = core(layers, dtype)
     assert net.slices == reference.Network(layers).slices
     assert (net.network.in_features, net.network.out_features) == (4, 2)
@@ -196,75 +203,40 @@ def test_predict_is_the_link_of_inference(core, dtype, n_threads, loss):
     assert relative_error(net.predict(x, parameters, loss), right) <= bound
 
 
-@each_activation
-@each_loss
-def test_a_row_is_predicted_alone_as_in_any_batch(core, dtype, activation, loss):
-    widths = (21, 33, 300, 5)
-    net = core(stack(activation, widths, "before"), dtype, n_threads=2)
-    rng = np.random.default_rng(1)
-    parameters, x = net.draw(rng), rng.normal(size=(1000, 21)).astype(dtype)
-    whole = net.predict(x, parameters, loss)
-    for start, stop in [(0, 1), (999, 1000), (63, 65), (1, 321), (5, 325), (0, 999)]:
-        part = net.predict(x[start:stop], parameters, loss)
-        np.testing.assert_array_equal(part, whole[start:stop])
-
-
-layouts = {
-    "Fortran order": np.asfortranarray,
-    "every third row": lambda x: np.repeat(x, 3, axis=0)[::3],
-    "every other column": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
-    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
-    "unaligned": lambda x: np.frombuffer(
-        b"\0" + x.tobytes(), x.dtype, offset=1
-    ).reshape(x.shape),
-    "read-only": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
-    "other precision": lambda x: x.astype("f4" if x.dtype == "f8" else "f8"),
-}
-
-
-@pytest.mark.parametrize("layout", layouts)
-def test_layouts_give_the_same_bits(core, dtype, layout):
+def test_saturated_predictions_are_probabilities(core, dtype):
     net, parameters, x = everything_on(core, dtype)
-    x = x.astype(np.float32).astype(dtype)
-    other = layouts[layout](x)
-    same_bits([net.predict(other, parameters)], [net.predict(x, parameters)])
-    results = []
-    for data in (x, other):
-        y, workspace = net.forward(data, [p.copy() for p in parameters], True, 1, 2)
-        results.append([y, *flat(*net.backward(np.ones_like(y), workspace))])
-    same_bits(*results)
+    parameters[-2] *= 1e4
+    found = net.predict(x, parameters, "softmax_cross_entropy")
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=5 * np.finfo(dtype).eps)
+    assert found.max(axis=1).mean() > 0.99
 
 
-def test_broadcast_rows(core, dtype):
-    """A stride of zero is a stride like any other."""
-    net, parameters, x = everything_on(core, dtype)
-    found = net.predict(np.broadcast_to(x[0], (5, x.shape[1])), parameters)
-    same_bits([found], [np.repeat(net.predict(x[:1], parameters), 5, axis=0)])
+memory = """
+import resource
+import numpy as np
+from fastmlp import _core, nn
+net = _core.networks[np.dtype("float64")]([nn.Dense(9, 800), nn.ReLU(), nn.Dense(800, 1)])
+parameters = [np.ones(shape) for _, shape, _ in net.slices]
+x, loss, most = np.ones((50_000, 9)), nn.SquaredError(), []
+for n in (1000, 50_000):
+    net.predict(x[:n], parameters, loss, n_threads=2)
+    most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print((most[1] - most[0]) / 1024)
+"""
 
 
-def test_workspaces_are_independent(core, dtype, n_threads):
-    """Two forwards, then both backwards, twice and in any order."""
-    net, parameters, x = everything_on(core, dtype, n_threads)
-    inputs = [(x, True), (2 * x[:31], True), (x[::-1], False)]
-
-    def forward(data, training):
-        return net.forward(data, [p.copy() for p in parameters], training, 4, 2)
-
-    alone = []
-    for case in inputs:
-        y, workspace = forward(*case)
-        alone.append(flat(*net.backward(y, workspace)))
-    alive = [forward(*case) for case in inputs]
-    net.predict(x, parameters)
-    for i in (2, 0, 1, 0):
-        same_bits(flat(*net.backward(*alive[i])), alone[i])
+def test_predictions_need_little_memory(run_python):
+    """All 50,000 rows of 800 hidden units at once would be 305 MiB."""
+    pytest.importorskip("resource", reason="only Unix tells the memory used")
+    done = run_python(memory)
+    assert float(done.stdout) < 100, done.stderr
 
 
 @pytest.mark.parametrize("activation", ["identity", "relu", "leaky_relu", "tanh"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_bad_numbers_reach_the_output(core, dtype, activation, bad):
     """They spoil their own row as arithmetic says, and no other row, nor padding."""
-    layers = stack(activation, (3, 21, 5, 1))
+    layers = core.stack(activation, (3, 21, 5, 1))
     net, rng = core(layers, dtype), np.random.default_rng(2)
     parameters, x = net.draw(rng), rng.normal(size=(70, 3)).astype(dtype)
     clean = net.predict(x, parameters)
@@ -301,11 +273,13 @@ def test_arrays_that_do_not_fit_are_refused(core, dtype):
     for p in frozen:
         p.flags.writeable = False
     other = "f4" if dtype == np.float64 else "f8"
+    unaligned = np.frombuffer(b"0" + x.tobytes(), dtype, offset=1).reshape(x.shape)
     for refused in [
         lambda: net.predict(x[:, 1:], parameters),
         lambda: net.predict(x[0], parameters),
         lambda: net.predict(x.astype(int), parameters),
         lambda: net.predict(x + 0j, parameters),
+        lambda: net.predict(unaligned, parameters),
         lambda: net.predict(x, parameters[1:]),
         lambda: net.predict(x, [parameters[0].T, *parameters[1:]]),
         lambda: net.predict(x, [parameters[0].astype(other), *parameters[1:]]),

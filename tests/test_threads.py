@@ -1,22 +1,14 @@
-"""The same bits for any number of threads, in networks where threads really work."""
+"""The same bits for any number of threads, rows around and memory layout."""
 
 from __future__ import annotations
 
-import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from fastmlp import _core
-
-
-def build(norm, rate, widths=(784, 512, 512, 10)):
-    layers = []
-    for n_in, n_out in itertools.pairwise(widths[:-1]):
-        layers.append(("dense", (n_in, n_out)))
-        layers += [("batch_norm", (n_out,))] * norm
-        layers += [("relu", ())] + [("dropout", (rate,))] * (rate > 0)
-    return [*layers, ("dense", widths[-2:])]
+from reference import same_bits
 
 
 def draw(widths, dtype, n):
@@ -45,15 +37,14 @@ def train(core, layers, data, optimizer, dtype, n_threads, batch_size, epochs=2)
     return [*parameters, *state, np.array(curve)]
 
 
-def same_bits(found, right):
-    for f, r in zip(found, right, strict=True):
-        assert f.tobytes() == r.tobytes()
+large = 784, 512, 512, 10
 
 
-@pytest.mark.parametrize("norm", [False, True], ids=["", "batch norm"])
-@pytest.mark.parametrize("rate", [0.0, 0.3], ids=["", "dropout"])
+@pytest.mark.parametrize("norm", ["", "before"])
+@pytest.mark.parametrize("rate", [0.0, 0.3])
 def test_large_network(core, dtype, norm, rate):
-    layers, data = build(norm, rate), draw((784, 10), dtype, 600)
+    """Threads really share this work."""
+    layers, data = core.stack("relu", large, norm, rate), draw(large, dtype, 600)
     runs = [
         train(core, layers, data, ("adam", ()), dtype, n_threads, batch_size=256)
         for n_threads in (1, 2, 4, 1)
@@ -77,7 +68,7 @@ def test_large_network(core, dtype, norm, rate):
 )
 def test_shapes(core, dtype, optimizer, widths, batch_size):
     n = 50 if batch_size == 1 else 1000
-    layers, data = build(True, 0.2, widths), draw(widths, dtype, n)
+    layers, data = core.stack("relu", widths, "after", 0.2), draw(widths, dtype, n)
     one, *others = (
         train(core, layers, data, optimizer, dtype, n_threads, batch_size)
         for n_threads in (1, 2, 3, 4)
@@ -89,7 +80,8 @@ def test_shapes(core, dtype, optimizer, widths, batch_size):
 @pytest.mark.parametrize("loss", _core.losses)
 @pytest.mark.parametrize("n", [1, 63, 1000])
 def test_predict(core, dtype, loss, n):
-    layers, (x, _, _) = build(True, 0.2), draw((784, 10), dtype, n)
+    layers = core.stack("gelu", large, "before", 0.2)
+    x, *_ = draw(large, dtype, n)
     parameters = core(layers, dtype).draw(np.random.default_rng(1))
     one, two, four = (
         core(layers, dtype, n_threads).predict(x, parameters, loss)
@@ -98,9 +90,22 @@ def test_predict(core, dtype, loss, n):
     same_bits([two, four], [one, one])
 
 
+def test_predictions_at_the_same_time(core, dtype):
+    """Python threads may share a network: predict changes nothing."""
+    layers = core.stack("gelu", large, "before", 0.2)
+    x, *_ = draw(large, dtype, 400)
+    net = core(layers, dtype, n_threads=2)
+    parameters = net.draw(np.random.default_rng(1))
+    alone = net.predict(x, parameters)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: net.predict(x, parameters), range(12)))
+    same_bits(found, [alone] * 12)
+
+
 @pytest.mark.parametrize("n", [1, 65, 600])
 def test_forward_and_backward(core, dtype, n):
-    layers, (x, _, _) = build(True, 0.2), draw((784, 10), dtype, n)
+    layers = core.stack("gelu", large, "before", 0.2)
+    x, *_ = draw(large, dtype, n)
     parameters = core(layers, dtype).draw(np.random.default_rng(1))
     results = []
     for n_threads in (1, 2, 4):
@@ -112,8 +117,90 @@ def test_forward_and_backward(core, dtype, n):
         same_bits(other, results[0])
 
 
-def test_no_thread_at_all_is_refused(core, dtype):
-    layers, (x, _, _) = build(False, 0.0, (3, 4, 2)), draw((3, 2), dtype, 5)
-    parameters = core(layers, dtype).draw(np.random.default_rng(1))
+@pytest.mark.parametrize("n_threads", [0, -1])
+def test_no_thread_at_all_is_refused(core, dtype, n_threads):
+    layers, data = core.stack("relu", (3, 4, 2)), draw((3, 2), dtype, 5)
+    net = core(layers, dtype, n_threads)
+    parameters = net.draw(np.random.default_rng(1))
     with pytest.raises(ValueError, match="n_threads"):
-        core(layers, dtype, 0).predict(x, parameters)
+        net.predict(data[0], parameters)
+    with pytest.raises(ValueError, match="n_threads"):
+        net.forward(data[0], parameters)
+    with pytest.raises(ValueError, match="n_threads"):
+        train(core, layers, data, ("sgd", ()), dtype, n_threads, batch_size=5)
+
+
+def everything_on(core, dtype, n_threads=1):
+    """Return layers, a network of them, its parameters and data."""
+    layers = core.stack("tanh", (21, 33, 18, 5), "before", 0.3)
+    net = core(layers, dtype, n_threads)
+    data = draw((21, 5), np.float32, 170)
+    return layers, net, net.draw(np.random.default_rng(1)), data
+
+
+def there_and_back(net, x, parameters, training=True):
+    """Return outputs, all gradients and what became of the parameters."""
+    copies = [p.copy() for p in parameters]
+    y, workspace = net.forward(x, copies, training, 1, 2)
+    dx, gradients = net.backward(np.ones_like(y), workspace)
+    return [y, dx, *gradients, *copies]
+
+
+layouts = {
+    "Fortran order": np.asfortranarray,
+    "every third row": lambda x: np.repeat(x, 3, axis=0)[::3],
+    "every other column": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "read-only": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
+    "other precision": lambda x: x.astype("f4" if x.dtype == "f8" else "f8"),
+}
+
+
+@pytest.mark.parametrize("layout", layouts)
+def test_layouts(core, dtype, layout):
+    layers, net, parameters, (x, *rest) = everything_on(core, dtype)
+    x = x.astype(dtype)
+    other = layouts[layout](x)
+    same_bits([net.predict(other, parameters)], [net.predict(x, parameters)])
+    same_bits(*(there_and_back(net, array, parameters) for array in (other, x)))
+    same_bits(
+        *(
+            train(core, layers, (array, *rest), ("adam", ()), dtype, 1, 64, 1)
+            for array in (other, x)
+        )
+    )
+
+
+def test_a_stride_of_zero(core, dtype):
+    _, net, parameters, (x, *_) = everything_on(core, dtype)
+    found = net.predict(np.broadcast_to(x[0], (5, x.shape[1])), parameters)
+    same_bits([found], [np.repeat(net.predict(x[:1], parameters), 5, axis=0)])
+
+
+@pytest.mark.parametrize("activation", _core.activations)
+@pytest.mark.parametrize("loss", _core.losses)
+def test_a_row_alone_and_in_any_batch(core, dtype, activation, loss):
+    widths = (21, 33, 300, 5)
+    net = core(core.stack(activation, widths, "before"), dtype, n_threads=2)
+    x, *_ = draw(widths, dtype, 1000)
+    parameters = net.draw(np.random.default_rng(1))
+    whole = net.predict(x, parameters, loss)
+    for start, stop in [(0, 1), (999, 1000), (63, 65), (1, 321), (5, 325), (0, 999)]:
+        part = net.predict(x[start:stop], parameters, loss)
+        same_bits([part], [whole[start:stop]])
+
+
+def test_workspaces_are_independent(core, dtype, n_threads):
+    """Three forwards, then their backwards in another order and twice."""
+    _, net, parameters, (x, *_) = everything_on(core, dtype, n_threads)
+    cases = [(x, True), (2 * x[:31], True), (x[::-1], False)]
+    alone = [there_and_back(net, x, parameters, training) for x, training in cases]
+    alive = [
+        net.forward(x, [p.copy() for p in parameters], training, 1, 2)
+        for x, training in cases
+    ]
+    net.predict(x, parameters)
+    for i in (2, 0, 1, 0):
+        y, workspace = alive[i]
+        dx, gradients = net.backward(np.ones_like(y), workspace)
+        same_bits([y, dx, *gradients], alone[i][: 2 + len(gradients)])

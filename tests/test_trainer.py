@@ -7,14 +7,14 @@ import pytest
 
 import reference
 from fastmlp import _core
-from reference import relative_error, worst_error
+from reference import relative_error, same_bits, worst_error
 
 rules = {
     "sgd": [("sgd", (0.9, False)), ("sgd", (0.0, False))],
     "adam": [("adam", (0.8, 0.99, 1e-6))],
 }
 optimizers = [rule for name in _core.optimizers for rule in [(name, ()), *rules[name]]]
-rates = {"sgd": 0.05, "adam": 0.005}
+rates = {"sgd": 0.05, "adam": 0.001}
 each_optimizer = pytest.mark.parametrize("optimizer", optimizers, ids=str)
 each_loss = pytest.mark.parametrize("loss", _core.losses)
 
@@ -47,8 +47,9 @@ class Fit:
 
     def __init__(self, core, layers, loss, optimizer, data, **options):
         net = core(layers, options.pop("dtype", "float64"), options.pop("n_threads", 1))
-        self.parameters = net.draw(np.random.default_rng(1))
-        self.state = net.state(optimizer, self.parameters)
+        drawn = net.draw(np.random.default_rng(1))
+        self.parameters = options.pop("parameters", drawn)
+        self.state = options.pop("state", net.state(optimizer, drawn))
         self.rate = rates[optimizer[0]]
         self.batch_size = options.setdefault("batch_size", 32)
         self.trainer = net.trainer(
@@ -74,11 +75,6 @@ class Fit:
 def orders(n, epochs=10, seed=3):
     rng = np.random.default_rng(seed)
     return [rng.permutation(n) for _ in range(epochs)]
-
-
-def same_bits(found, right):
-    for f, r in zip(found, right, strict=True):
-        np.testing.assert_array_equal(f, r, strict=True)
 
 
 @each_optimizer
@@ -192,37 +188,13 @@ def test_training_can_go_on_in_a_new_trainer(core, dtype):
     for order in orders(150, 4)[:2]:
         first.epoch(order)
     first.trainer.write_back()
-    step = first.trainer.step
-    second = Fit(core, normal, "squared_error", rule, data, step=step, **options)
-    net = core(normal, dtype)
-    second.trainer = net.trainer(
-        "squared_error", rule, data, first.parameters, first.state, seed=11, step=step
-    )
-    second.parameters, second.state, second.curve = first.parameters, first.state, []
+    left = {"parameters": first.parameters, "state": first.state}
+    left["step"] = first.trainer.step
+    second = Fit(core, normal, "squared_error", rule, data, **left, **options)
     for order in orders(150, 4)[2:]:
         second.epoch(order)
     same_bits(second.results()[:-1], whole.results()[:-1])
     assert second.curve == whole.curve[2:]
-
-
-def layouts(x):
-    yield np.asfortranarray(x)
-    yield np.repeat(x, 2, axis=0)[::2]
-    yield np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1]
-    yield np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape)  # read-only
-    yield x.astype("f4" if x.dtype == "f8" else "f8")
-
-
-@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error"])
-def test_layouts_give_the_same_bits(core, loss, dtype):
-    x, target, weight = draw(loss, weighted=True, dtype="float32")
-    x, results = x.astype(dtype), []
-    for data in [x, *layouts(x)]:
-        fit = Fit(core, normal, loss, ("sgd", ()), (data, target, weight), dtype=dtype)
-        fit.epoch(orders(150)[0])
-        results.append(fit.results())
-    for other in results[1:]:
-        same_bits(other, results[0])
 
 
 def test_an_order_picks_rows(core, dtype):
@@ -273,29 +245,25 @@ def test_a_batch_without_weight_does_no_harm(core):
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "binary_cross_entropy"])
 def test_clipped_loss_is_that_of_scikit_learn(core, loss, dtype):
     """A saturated wrong answer costs -log(eps) and no more."""
-    layers, eps = [("dense", (6, 3))], np.finfo(dtype).eps
-    data = draw(loss, dtype=dtype)
+    data, limit = draw(loss, dtype=dtype), -np.log(np.finfo(dtype).eps)
+    rng = np.random.default_rng(0)
+    parameters = [1e3 * rng.normal(size=(6, 3)).astype(dtype), np.zeros(3, dtype)]
+    z = data[0].astype(float) @ parameters[0]
     for clip in (True, False):
         fit = Fit(
-            core, layers, loss, ("sgd", ()), data,
-            dtype=dtype, clip=clip, batch_size=150,
+            core, [("dense", (6, 3))], loss, ("sgd", ()), data,
+            dtype=dtype, clip=clip, batch_size=150, parameters=parameters,
         )  # fmt: skip
-        fit.parameters[0] *= 1e3
-        fit.trainer = core(layers, dtype).trainer(
-            loss, ("sgd", ()), data, fit.parameters, fit.state,
-            clip=clip, batch_size=150,
-        )  # fmt: skip
-        z = data[0].astype(float) @ fit.parameters[0] + fit.parameters[1]
-        limit = -np.log(eps) if clip else np.inf
         fit.epoch(np.arange(150))
-        right, _ = reference.evaluate(loss, z, data[1], limit=limit)
-        assert fit.curve[0] == pytest.approx(right, rel=1e-4)
-    assert right > -np.log(eps)
+        right, _ = reference.evaluate(loss, z, data[1], None, limit if clip else np.inf)
+        tolerance = 1e-4 if dtype == np.float32 else 1e-12
+        assert fit.curve[0] == pytest.approx(right, rel=tolerance)
+    assert right > 2 * limit
 
 
 @pytest.mark.parametrize(
     ("order", "n_rates"),
-    [([0, 150], 1), ([-1, 3], 1), (np.arange(150), 4), (np.arange(150), 6), ([], 0)],
+    [([0, 150], 1), ([-1, 3], 1), (np.arange(150), 4), (np.arange(150), 6)],
 )
 def test_bad_epochs_are_refused(core, order, n_rates):
     fit = Fit(core, plain, "squared_error", ("sgd", ()), draw("squared_error"))
@@ -306,7 +274,6 @@ def test_bad_epochs_are_refused(core, order, n_rates):
 def test_bad_data_are_refused(core, dtype):
     x, target, weight = draw("squared_error", weighted=True, dtype=dtype)
     labels = np.arange(150) % 3
-    other = "f4" if dtype == np.float64 else "f8"
     for loss, data in [
         ("squared_error", (x[:, 1:], target, None)),
         ("squared_error", (x, target[1:], None)),
@@ -315,7 +282,8 @@ def test_bad_data_are_refused(core, dtype):
         ("softmax_cross_entropy", (x, labels[1:], None)),
         ("softmax_cross_entropy", (x, labels + 1, None)),
         ("softmax_cross_entropy", (x, labels - 1, None)),
-        ("softmax_cross_entropy", (x, target.astype(other), None)),
+        ("softmax_cross_entropy", (x, target[:, 1:], None)),
+        ("softmax_cross_entropy", (x, labels.astype(dtype), None)),
     ]:
         with pytest.raises((ValueError, TypeError)):
             Fit(core, plain, loss, ("sgd", ()), data, dtype=dtype)

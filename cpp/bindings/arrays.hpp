@@ -20,8 +20,9 @@ using Shape = std::vector<Index>;
 inline std::string text(const Shape& shape) {
   std::string out = "(";
   for (const Index n : shape)
-    out += (n < 0 ? "any" : std::to_string(n)) + (shape.size() == 1 ? ",)" : ", ");
-  if (shape.size() != 1) out.replace(out.size() - std::min<std::size_t>(2, out.size() - 1), 2, ")");
+    out += (n < 0 ? "n" : std::to_string(n)) + (shape.size() == 1 ? ",)" : ", ");
+  if (shape.size() != 1)
+    out.replace(out.size() - std::min<std::size_t>(2, out.size() - 1), 2, ")");
   return out;
 }
 
@@ -65,8 +66,8 @@ T* write(py::array& array, const std::string& name, const Shape& shape) {
   return static_cast<T*>(array.mutable_data());
 }
 
-// A user's matrix (any rows, columns): float32 or float64 in native byte order, aligned,
-// with any strides.
+// A user's matrix (any rows, columns): float32 or float64 in native byte order,
+// aligned, with any strides.
 inline InputView input(const py::array& x, const std::string& name, Index columns) {
   check_shape(x, name, {-1, columns});
   const bool is_double = py::isinstance<py::array_t<double>>(x);
@@ -75,8 +76,12 @@ inline InputView input(const py::array& x, const std::string& name, Index column
                          std::string(py::str(x.dtype())));
   if (!(x.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
     throw py::value_error(name + " must be aligned");
-  return {static_cast<const char*>(x.data()), x.shape(0),   x.shape(1),
-          x.strides(0),                       x.strides(1), is_double};
+  return {static_cast<const char*>(x.data()),
+          x.shape(0),
+          x.shape(1),
+          x.strides(0),
+          x.strides(1),
+          is_double};
 }
 
 template <class T>

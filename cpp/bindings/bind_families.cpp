@@ -9,44 +9,45 @@
 namespace fastmlp::bindings {
 namespace {
 
-// Calls f<float> or f<double>, whichever the array holds.
+// Calls f with `output` as a C-contiguous matrix of float where it holds float32, of
+// double otherwise; copies only what has another dtype or layout.
 template <class F>
-py::object for_dtype(const py::array& array, const std::string& name, F&& f) {
-  if (py::isinstance<py::array_t<float>>(array))
-    return f(std::type_identity<float>{});
-  if (py::isinstance<py::array_t<double>>(array))
-    return f(std::type_identity<double>{});
-  throw py::type_error(name + " must have the dtype float32 or float64, got " +
-                       std::string(py::str(array.dtype())));
-}
-
-template <class T>
-PanelBuffer<T> outputs(const py::array& output) {
-  const T* values = read<T>(output, "output", {-1, -1});
+py::object with_outputs(const py::object& object, F&& f) {
+  const py::array array = as_array(object);
+  const bool is_float = py::isinstance<py::array_t<float>>(array);
+  const py::array output = is_float ? real_array<float>(array, "output")
+                                    : real_array<double>(array, "output");
+  check_shape(output, "output", {-1, -1});
   if (output.size() == 0)
     throw py::value_error("output must have rows and columns, got the shape " +
                           text(shape_of(output)));
+  return is_float ? f(py::array_t<float>(output)) : f(py::array_t<double>(output));
+}
+
+template <class T>
+PanelBuffer<T> in_panels(const py::array_t<T>& output) {
   PanelBuffer<T> panels(output.shape(0), output.shape(1));
-  pack(values, {0, output.shape(0)}, panels.panels);
+  pack(output.data(), {0, output.shape(0)}, panels.panels);
   return panels;
 }
 
 template <class T>
-py::tuple value_and_gradient_of(const Loss& loss, const py::array& output,
-                                const py::object& target,
-                                const py::object& sample_weight) {
-  const PanelBuffer<T> z = outputs<T>(output);
+py::object value_and_gradient_of(const Loss& loss, const py::array_t<T>& output,
+                                 const py::object& target,
+                                 const py::object& sample_weight) {
+  const PanelBuffer<T> z = in_panels(output);
   const Index rows = output.shape(0);
   const HeldTargets<T> targets = held_targets<T>(loss, target, rows, output.shape(1));
   const py::object held_weight = as_weights<T>(sample_weight, rows);
-  const T* weight = held_weight.is_none() ? nullptr : held_weight.cast<py::array_t<T>>().data();
+  const T* weight =
+      held_weight.is_none() ? nullptr : held_weight.cast<py::array_t<T>>().data();
   double sum = weight ? 0 : static_cast<double>(rows);
   for (Index i = 0; weight && i < rows; ++i) sum += static_cast<double>(weight[i]);
   const T scale = sum == 0 ? T(0) : static_cast<T>(1 / sum);
   const LossScratch<T> scratch(output.shape(1));
-  const double value = value_and_gradient<T>(
-      loss, z.panels, {0, rows}, targets.view, nullptr, weight, scale, Clip<T>::none(),
-      z.panels, scratch);
+  const double value =
+      value_and_gradient<T>(loss, z.panels, {0, rows}, targets.view, nullptr, weight,
+                            scale, Clip<T>::none(), z.panels, scratch);
   auto gradient = matrix<T>(rows, output.shape(1));
   unpack(z.panels, {0, rows}, gradient.mutable_data());
   return py::make_tuple(sum == 0 ? 0 : value / sum, gradient);
@@ -57,25 +58,26 @@ void bind_loss(Cls& cls) {
   using Member = typename Cls::type;
   cls.def(
       "__call__",
-      [](const Member& loss, const py::array& output, const py::object& target,
+      [](const Member& loss, const py::object& output, const py::object& target,
          const py::object& sample_weight) {
-        return for_dtype(output, "output", [&]<class T>(std::type_identity<T>) -> py::object {
-          return value_and_gradient_of<T>(loss, output, target, sample_weight);
+        return with_outputs(output, [&]<class T>(const py::array_t<T>& z) {
+          return value_and_gradient_of<T>(loss, z, target, sample_weight);
         });
       },
       py::arg("output"), py::arg("target"), py::arg("sample_weight") = py::none(),
-      "The loss of raw outputs (n, outputs), float32 or float64 and C-contiguous, as a\n"
-      "float, and its gradient with respect to them, an array like `output`. With\n"
-      "`sample_weight` (n,) the mean over rows is weighted.");
+      "The loss of raw outputs (n, outputs) as a float, and its gradient with respect "
+      "to\n"
+      "them, of the same shape; computed in float32 for a float32 array, in float64\n"
+      "otherwise. With `sample_weight` (n,) the mean over rows is weighted.");
   cls.def(
       "predict",
-      [](const Member& loss, const py::array& output) {
-        return for_dtype(output, "output", [&]<class T>(std::type_identity<T>) -> py::object {
-          const PanelBuffer<T> z = outputs<T>(output);
-          auto prediction = matrix<T>(output.shape(0), output.shape(1));
-          fastmlp::predict<T>(loss, z.panels, {0, output.shape(0)},
-                              prediction.mutable_data(), LossScratch<T>(output.shape(1)));
-          return prediction;
+      [](const Member& loss, const py::object& output) {
+        return with_outputs(output, [&]<class T>(const py::array_t<T>& z) {
+          const PanelBuffer<T> panels = in_panels(z);
+          auto prediction = matrix<T>(z.shape(0), z.shape(1));
+          fastmlp::predict<T>(loss, panels.panels, {0, z.shape(0)},
+                              prediction.mutable_data(), LossScratch<T>(z.shape(1)));
+          return py::object(prediction);
         });
       },
       py::arg("output"),

@@ -24,20 +24,22 @@ double fma_peak(const std::string& dtype, int n_threads, double seconds) {
 }
 
 std::string version(int major, int minor, int patch) {
-  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+  return std::to_string(major) + "." + std::to_string(minor) + "." +
+         std::to_string(patch);
 }
 
 }  // namespace
 
 void bind_machine(py::module_& m) {
   m.def("max_threads", &max_threads, "Threads that OpenMP would use now.");
-  m.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("n_threads"), py::arg("seconds"),
-        py::call_guard<py::gil_scoped_release>(),
+  m.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("n_threads"),
+        py::arg("seconds"), py::call_guard<py::gil_scoped_release>(),
         "GFLOP/s of independent fused multiply-adds: what no product can exceed.");
   m.def("compiled_with", [] {
     return std::map<std::string, std::string>{
         {"compiler", __VERSION__},
-        {"eigen", version(EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
+        {"eigen",
+         version(EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
         {"pybind11", version(PYBIND11_VERSION_MAJOR, PYBIND11_VERSION_MINOR,
                              PYBIND11_VERSION_MICRO)}};
   });

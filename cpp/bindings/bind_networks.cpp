@@ -14,24 +14,21 @@ struct BoundNetwork {
   Network network;
 };
 
-template <class T>
-py::object workspace_of(std::shared_ptr<Propagation<T>> propagation) {
-  return py::cast(std::move(propagation));
-}
-
 void stop_unless(bool finished) {
   if (!finished) throw py::error_already_set();
 }
 
 template <class T>
 py::tuple forward(const BoundNetwork<T>& self, const py::array& x, py::list parameters,
-                  bool training, std::uint64_t seed, std::uint32_t step, int n_threads) {
+                  bool training, std::uint64_t seed, std::uint32_t step,
+                  int n_threads) {
   const InputView view = input(x, "x", self.network.in_features());
   if (view.rows == 0) throw py::value_error("x must have at least one row, got 0");
-  const auto arrays = read_slices<T>(self.network, parameters, Which::all, "parameters");
-  auto statistics = training
-                        ? write_slices<T>(self.network, parameters, Which::buffers, "parameters")
-                        : std::vector<T*>{};
+  const auto arrays =
+      read_slices<T>(self.network, parameters, Which::all, "parameters");
+  auto statistics =
+      training ? write_slices<T>(self.network, parameters, Which::buffers, "parameters")
+               : std::vector<T*>{};
   auto output = matrix<T>(view.rows, self.network.out_features());
   T* const to = output.mutable_data();
   const std::function<bool()> keep_going = until_interrupted();
@@ -50,11 +47,13 @@ py::tuple forward(const BoundNetwork<T>& self, const py::array& x, py::list para
 }
 
 template <class T>
-py::array backward(const BoundNetwork<T>&, const py::array& gradient, py::list gradients,
-                   Propagation<T>& workspace, int n_threads) {
+py::array backward(const BoundNetwork<T>&, const py::array& gradient,
+                   py::list gradients, Propagation<T>& workspace, int n_threads) {
   const Network& network = workspace.network();
-  const T* top = read<T>(gradient, "gradient", {workspace.rows(), network.out_features()});
-  const auto arrays = write_slices<T>(network, gradients, Which::trainable, "gradients");
+  const T* top =
+      read<T>(gradient, "gradient", {workspace.rows(), network.out_features()});
+  const auto arrays =
+      write_slices<T>(network, gradients, Which::trainable, "gradients");
   auto input_gradient = matrix<T>(workspace.rows(), network.in_features());
   T* const to = input_gradient.mutable_data();
   const std::function<bool()> keep_going = until_interrupted();
@@ -71,7 +70,8 @@ template <class T>
 py::array predict_rows(const BoundNetwork<T>& self, const py::array& x,
                        py::list parameters, const Loss& loss, int n_threads) {
   const InputView view = input(x, "x", self.network.in_features());
-  const auto arrays = read_slices<T>(self.network, parameters, Which::all, "parameters");
+  const auto arrays =
+      read_slices<T>(self.network, parameters, Which::all, "parameters");
   auto output = matrix<T>(view.rows, self.network.out_features());
   T* const to = output.mutable_data();
   const std::function<bool()> keep_going = until_interrupted();
@@ -89,15 +89,17 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::array& x,
 template <class T>
 void bind_network(py::module_& m, const char* name, const char* workspace_name,
                   py::dict& registry) {
-  py::class_<Propagation<T>, std::shared_ptr<Propagation<T>>>(
+  plain_class<Propagation<T>, std::shared_ptr<Propagation<T>>>(
       m, workspace_name, "What a forward pass keeps for the way back.");
-  py::class_<BoundNetwork<T>> cls(m, name, "Layers in order, in one precision.");
+  auto cls =
+      plain_class<BoundNetwork<T>>(m, name, "Layers in order, in one precision.");
   cls.def(py::init([](std::vector<Layer> layers) {
             return BoundNetwork<T>{Network(std::move(layers))};
           }),
           py::arg("layers"));
-  cls.def_property_readonly(
-      "in_features", [](const BoundNetwork<T>& self) { return self.network.in_features(); });
+  cls.def_property_readonly("in_features", [](const BoundNetwork<T>& self) {
+    return self.network.in_features();
+  });
   cls.def_property_readonly("out_features", [](const BoundNetwork<T>& self) {
     return self.network.out_features();
   });

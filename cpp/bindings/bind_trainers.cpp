@@ -21,8 +21,9 @@ std::vector<Pointer> parse_state(const Network& network, const Optimizer& optimi
                           std::to_string(state.size()));
   const std::size_t per_slot = state.size() / n;
   for (std::size_t slot = 0; slot < n; ++slot) {
-    const py::list part(state[py::slice(static_cast<py::ssize_t>(slot * per_slot),
-                                        static_cast<py::ssize_t>((slot + 1) * per_slot), 1)]);
+    const py::list part(
+        state[py::slice(static_cast<py::ssize_t>(slot * per_slot),
+                        static_cast<py::ssize_t>((slot + 1) * per_slot), 1)]);
     for (Pointer pointer :
          parse_slices<Pointer>(network, part, Which::trainable, "state", parse))
       pointers.push_back(pointer);
@@ -118,19 +119,20 @@ TrainerSettings settings_from(double alpha, Index batch_size, std::uint64_t seed
     throw py::value_error("batch_size must be at least 1, got " +
                           std::to_string(batch_size));
   if (n_threads < 1)
-    throw py::value_error("n_threads must be at least 1, got " + std::to_string(n_threads));
+    throw py::value_error("n_threads must be at least 1, got " +
+                          std::to_string(n_threads));
   return {alpha, batch_size, seed, step, n_threads, clip};
 }
 
 template <class T>
 void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
   using Bound = BoundTrainer<T>;
-  py::class_<Bound> cls(m, name, "Mini-batch training over whole epochs, in pieces.");
+  auto cls = plain_class<Bound>(m, name, "Mini-batch training, an epoch in pieces.");
   cls.def(py::init([](const py::object& network, const Loss& loss,
                       const Optimizer& optimizer, py::array x, const py::object& target,
                       const py::object& sample_weight, py::list parameters,
-                      py::list state, double alpha, Index batch_size, std::uint64_t seed,
-                      std::int64_t step, int n_threads, bool clip) {
+                      py::list state, double alpha, Index batch_size,
+                      std::uint64_t seed, std::int64_t step, int n_threads, bool clip) {
             return std::make_unique<Bound>(
                 network, loss, optimizer, std::move(x), target, sample_weight,
                 std::move(parameters), std::move(state),
@@ -140,7 +142,8 @@ void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
           py::arg("target"), py::arg("sample_weight"), py::arg("parameters"),
           py::arg("state"), py::kw_only(), py::arg("alpha"), py::arg("batch_size"),
           py::arg("seed"), py::arg("step"), py::arg("n_threads"), py::arg("clip"));
-  cls.def("begin_epoch", &Bound::begin_epoch, py::arg("order"), py::arg("learning_rates"),
+  cls.def("begin_epoch", &Bound::begin_epoch, py::arg("order"),
+          py::arg("learning_rates"),
           "An epoch over rows `order`, with a learning rate for each batch.");
   cls.def("run", &Bound::run, py::arg("seconds"),
           "Works for about `seconds`; True when the epoch is complete.");
@@ -174,7 +177,8 @@ void update_array(const OptimizerRule<T>& rule, T decay, Index n, T* w, const T*
           }
           update(r, decay, padded, buffer[0], buffer[1], s);
           std::copy_n(buffer[0], size, w + i);
-          for (std::size_t k = 0; k < s.size(); ++k) std::copy_n(s[k], size, state[k] + i);
+          for (std::size_t k = 0; k < s.size(); ++k)
+            std::copy_n(s[k], size, state[k] + i);
         }
       },
       rule);
@@ -188,8 +192,9 @@ void update_all(const Optimizer& optimizer, py::list parameters, py::list gradie
   const std::size_t n = parameters.size();
   const std::size_t n_slots = static_cast<std::size_t>(slots(optimizer));
   if (gradients.size() != n || alphas.size() != n || state.size() != n * n_slots)
-    throw py::value_error("parameters, gradients, alphas and each slot of state must be of "
-                          "one length");
+    throw py::value_error(
+        "parameters, gradients, alphas and each slot of state must be of "
+        "one length");
   for (std::size_t i = 0; i < n; ++i) {
     auto w = parameters[i].cast<py::array>();
     const Shape shape = shape_of(w);
@@ -198,9 +203,9 @@ void update_all(const Optimizer& optimizer, py::list parameters, py::list gradie
       auto array = state[k * n + i].cast<py::array>();
       slot_data.push_back(write<T>(array, "state", shape));
     }
-    update_array<T>(rule, static_cast<T>(alphas[i]), w.size(),
-                    write<T>(w, "parameters", shape),
-                    read<T>(gradients[i].cast<py::array>(), "gradients", shape), slot_data);
+    update_array<T>(
+        rule, static_cast<T>(alphas[i]), w.size(), write<T>(w, "parameters", shape),
+        read<T>(gradients[i].cast<py::array>(), "gradients", shape), slot_data);
   }
 }
 
@@ -216,13 +221,15 @@ void bind_trainers(py::module_& m) {
       [](const Optimizer& optimizer, py::list parameters, py::list gradients,
          py::list state, const std::vector<double>& alphas, double learning_rate,
          std::int64_t step) {
-        const bool is_float = parameters.size() > 0 &&
-                              py::isinstance<py::array_t<float>>(parameters[0]);
-        (is_float ? update_all<float> : update_all<double>)(
-            optimizer, parameters, gradients, state, alphas, learning_rate, step);
+        const bool is_float =
+            parameters.size() > 0 && py::isinstance<py::array_t<float>>(parameters[0]);
+        (is_float ? update_all<float> : update_all<double>)(optimizer, parameters,
+                                                            gradients, state, alphas,
+                                                            learning_rate, step);
       },
-      py::arg("optimizer"), py::arg("parameters"), py::arg("gradients"), py::arg("state"),
-      py::arg("alphas"), py::kw_only(), py::arg("learning_rate"), py::arg("step"),
+      py::arg("optimizer"), py::arg("parameters"), py::arg("gradients"),
+      py::arg("state"), py::arg("alphas"), py::kw_only(), py::arg("learning_rate"),
+      py::arg("step"),
       "One step of an optimizer on plain arrays, in place; `step` counts from 1.");
 }
 

@@ -10,8 +10,8 @@
 
 namespace fastmlp::bindings {
 
-// A function for the thread that called from Python, which has given up the GIL. It says
-// no once a signal handler has raised; the caller then throws error_already_set.
+// A function for the thread that called from Python, which has given up the GIL. It
+// says no once a signal handler has raised; the caller then throws error_already_set.
 inline std::function<bool()> until_interrupted() {
   constexpr double interval = 0.02;
   return [next = now() + interval]() mutable {

@@ -10,8 +10,8 @@ namespace fastmlp::bindings {
 
 enum class Which { all, trainable, buffers };
 
-// One array for each slice; `parse(array, name, shape)` for those asked for, null for the
-// others of a list that holds all.
+// One array for each slice; `parse(array, name, shape)` for those asked for, null for
+// the others of a list that holds all.
 template <class Pointer, class Parse>
 std::vector<Pointer> parse_slices(const Network& network, const py::list& list,
                                   Which which, const std::string& name, Parse&& parse) {
@@ -26,8 +26,8 @@ std::vector<Pointer> parse_slices(const Network& network, const py::list& list,
     const Slice& slice = slices[i];
     const bool wanted = which != Which::buffers || !slice.trainable;
     auto array = list[i].cast<py::array>();
-    pointers.push_back(wanted ? parse(array, name + "['" + slice.name + "']", slice.shape)
-                              : nullptr);
+    pointers.push_back(
+        wanted ? parse(array, name + "['" + slice.name + "']", slice.shape) : nullptr);
   }
   return pointers;
 }

@@ -15,11 +15,13 @@ struct HeldTargets {
   py::array array;
 };
 
+// As numpy.asarray.
 inline py::array as_array(const py::object& object) {
   return py::module_::import("numpy").attr("asarray")(object).cast<py::array>();
 }
 
-// Real numbers (bool, integer, float) as a C-contiguous array of T; TypeError otherwise.
+// Real numbers (bool, integer, float) as a C-contiguous array of T; TypeError
+// otherwise.
 template <class T>
 py::array real_array(const py::object& object, const std::string& name) {
   const py::array array = as_array(object);
@@ -41,15 +43,27 @@ inline py::array labels_array(const py::array& array, Index outputs) {
   return labels;
 }
 
-// Integer labels (rows,) where the loss takes them, else values (rows, outputs), which may
-// be (rows,) for one output. Copies only what has another dtype or layout.
+template <class T>
+void check_values(const py::array& array, const Bounds& bounds) {
+  if (bounds.low == -kInfinity && bounds.high == kInfinity) return;
+  const auto* values = static_cast<const T*>(array.data());
+  for (Index i = 0; i < array.size(); ++i) {
+    if (!bounds.contains(static_cast<double>(values[i])))
+      throw py::value_error("target must hold values in " + bounds.text() + ", got " +
+                            std::to_string(values[i]));
+  }
+}
+
+// Integer labels (rows,) where the loss takes them, else values (rows, outputs), which
+// may be (rows,) for one output. Copies only what has another dtype or layout.
 template <class T>
 HeldTargets<T> held_targets(const Loss& loss, const py::object& target, Index rows,
                             Index outputs) {
   const py::array array = as_array(target);
   const bool takes_labels =
       std::visit([](const auto& member) { return member.takes_labels; }, loss);
-  const bool integers = std::string("biu").find(array.dtype().kind()) != std::string::npos;
+  const bool integers =
+      std::string("biu").find(array.dtype().kind()) != std::string::npos;
   HeldTargets<T> held;
   if (takes_labels && array.ndim() == 1) {
     check_shape(array, "target", {rows});
@@ -63,6 +77,8 @@ HeldTargets<T> held_targets(const Loss& loss, const py::object& target, Index ro
   check_shape(array, "target",
               array.ndim() == 1 && outputs == 1 ? Shape{rows} : Shape{rows, outputs});
   held.array = real_array<T>(array, "target");
+  check_values<T>(held.array,
+                  std::visit([](const auto& member) { return member.targets; }, loss));
   held.view.values = static_cast<const T*>(held.array.data());
   return held;
 }

@@ -1,8 +1,9 @@
-// Activations: each member is its mathematics on registers; the variant is the registry.
+// Activations: each member is its mathematics on registers; the variant is the
+// registry.
 //
 // z: pre-activation; a = f(z); da, dz: gradients with respect to a and z. A member's
-// backward pass needs its output a alone; where f' is no function of f, the forward pass
-// of a training step gives `slope` = f'(z) along with a (members with `forward`).
+// backward pass needs its output a alone; where f' is no function of f, the forward
+// pass of a training step gives `slope` = f'(z) along with a (members with `forward`).
 #pragma once
 
 #include "family.hpp"
@@ -14,11 +15,16 @@ namespace fastmlp {
 struct Identity {
   static constexpr const char* name = "identity";
   static constexpr const char* class_name = "Identity";
-  static constexpr const char* summary =
-      "The identity, f(z) = z.";
+  static constexpr const char* summary = "The identity, f(z) = z.";
   static constexpr auto fields() { return std::tuple{}; }
-  template <class T> Vec<T> operator()(Vec<T> z) const { return z; }
-  template <class T> Vec<T> backward(Vec<T>, Vec<T> da) const { return da; }
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
+    return z;
+  }
+  template <class T>
+  Vec<T> backward(Vec<T>, Vec<T> da) const {
+    return da;
+  }
 };
 
 struct Sigmoid {
@@ -27,8 +33,12 @@ struct Sigmoid {
   static constexpr const char* summary =
       "The logistic function, f(z) = 1 / (1 + exp(-z)).";
   static constexpr auto fields() { return std::tuple{}; }
-  template <class T> Vec<T> operator()(Vec<T> z) const { return logistic(z); }
-  template <class T> Vec<T> backward(Vec<T> a, Vec<T> da) const {
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
+    return logistic(z);
+  }
+  template <class T>
+  Vec<T> backward(Vec<T> a, Vec<T> da) const {
     return da * (a * (Vec<T>(1) - a));
   }
 };
@@ -36,11 +46,14 @@ struct Sigmoid {
 struct Tanh {
   static constexpr const char* name = "tanh";
   static constexpr const char* class_name = "Tanh";
-  static constexpr const char* summary =
-      "The hyperbolic tangent, f(z) = tanh(z).";
+  static constexpr const char* summary = "The hyperbolic tangent, f(z) = tanh(z).";
   static constexpr auto fields() { return std::tuple{}; }
-  template <class T> Vec<T> operator()(Vec<T> z) const { return tanh(z); }
-  template <class T> Vec<T> backward(Vec<T> a, Vec<T> da) const {
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
+    return tanh(z);
+  }
+  template <class T>
+  Vec<T> backward(Vec<T> a, Vec<T> da) const {
     return da * (Vec<T>(1) - a * a);
   }
 };
@@ -53,9 +66,13 @@ struct Relu {
       "0.\n\nNair and Hinton, 'Rectified linear units improve restricted "
       "Boltzmann machines', ICML 2010.";
   static constexpr auto fields() { return std::tuple{}; }
-  template <class T> Vec<T> operator()(Vec<T> z) const { return max(z, Vec<T>(0)); }
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
+    return max(z, Vec<T>(0));
+  }
   // 0 where a == 0, as scikit-learn's; a NaN lets the gradient through.
-  template <class T> Vec<T> backward(Vec<T> a, Vec<T> da) const {
+  template <class T>
+  Vec<T> backward(Vec<T> a, Vec<T> da) const {
     return select(a == Vec<T>(0), Vec<T>(0), da);
   }
 };
@@ -71,10 +88,12 @@ struct LeakyRelu {
   static constexpr auto fields() {
     return std::tuple{Field{"slope", &LeakyRelu::slope, Bounds{0.0, kInfinity}}};
   }
-  template <class T> Vec<T> operator()(Vec<T> z) const {
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
     return select(z < Vec<T>(0), z * Vec<T>(static_cast<T>(slope)), z);
   }
-  template <class T> Vec<T> backward(Vec<T> a, Vec<T> da) const {
+  template <class T>
+  Vec<T> backward(Vec<T> a, Vec<T> da) const {
     return select(a > Vec<T>(0), da, da * Vec<T>(static_cast<T>(slope)));
   }
 };
@@ -90,11 +109,13 @@ struct Elu {
   static constexpr auto fields() {
     return std::tuple{Field{"alpha", &Elu::alpha, Bounds{0.0, kInfinity}}};
   }
-  template <class T> Vec<T> operator()(Vec<T> z) const {
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
     const Vec<T> below = expm1_negative(z) * Vec<T>(static_cast<T>(alpha));
     return select(z < Vec<T>(0), below, z);
   }
-  template <class T> Vec<T> backward(Vec<T> a, Vec<T> da) const {
+  template <class T>
+  Vec<T> backward(Vec<T> a, Vec<T> da) const {
     return select(a > Vec<T>(0), da, da * (a + Vec<T>(static_cast<T>(alpha))));
   }
 };
@@ -108,10 +129,12 @@ struct Swish {
       "2017.";
   double beta = 1.0;
   static constexpr auto fields() { return std::tuple{Field{"beta", &Swish::beta}}; }
-  template <class T> Vec<T> operator()(Vec<T> z) const {
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
     return z * logistic(z * Vec<T>(static_cast<T>(beta)));
   }
-  template <class T> Vec<T> forward(Vec<T> z, Vec<T>& slope) const {
+  template <class T>
+  Vec<T> forward(Vec<T> z, Vec<T>& slope) const {
     const Vec<T> b(static_cast<T>(beta));
     const Vec<T> gate = logistic(z * b);
     const Vec<T> a = z * gate;
@@ -128,10 +151,12 @@ struct Gelu {
       "Z; exact, not its tanh approximation.\n\nHendrycks and Gimpel, 'Gaussian "
       "error linear units (GELUs)', 2016.";
   static constexpr auto fields() { return std::tuple{}; }
-  template <class T> Vec<T> operator()(Vec<T> z) const {
+  template <class T>
+  Vec<T> operator()(Vec<T> z) const {
     return z * normal(z).cumulative;
   }
-  template <class T> Vec<T> forward(Vec<T> z, Vec<T>& slope) const {
+  template <class T>
+  Vec<T> forward(Vec<T> z, Vec<T>& slope) const {
     const Normal<T> n = normal(z);
     slope = fma(z, n.density, n.cumulative);
     return z * n.cumulative;
@@ -143,9 +168,8 @@ using Activation =
 
 // True for members whose derivative is no function of their output.
 template <class Member>
-inline constexpr bool keeps_slope = !requires(Member f, Vec<float> v) {
-  f.backward(v, v);
-};
+inline constexpr bool keeps_slope =
+    !requires(Member f, Vec<float> v) { f.backward(v, v); };
 
 inline bool needs_slope(const Activation& activation) {
   return std::visit([]<class F>(const F&) { return keeps_slope<F>; }, activation);

@@ -1,9 +1,11 @@
 // A family is a std::variant: its list of members is the registry of names. Each member
 // tells its name, its class's name, a summary with the source of the method, and its
-// parameters with their bounds; messages, docstrings, choices and tests derive from them.
+// parameters with their bounds; messages, docstrings, choices and tests derive from
+// them.
 #pragma once
 
 #include <cmath>
+#include <iomanip>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
@@ -28,17 +30,19 @@ struct Bounds {
   }
   std::string text() const {
     std::ostringstream out;
-    out << (low_open || low == -kInfinity ? "(" : "[") << low << ", " << high
-        << (high_open || high == kInfinity ? ")" : "]");
+    out << std::setprecision(10) << (low_open || low == -kInfinity ? "(" : "[") << low
+        << ", " << high << (high_open || high == kInfinity ? ")" : "]");
     return out.str();
   }
 };
+
+inline constexpr Bounds kSizes{1, 2147483647};  // of a layer
 
 // One parameter of a member: its name, where it is kept, what it may be.
 template <class Member, class Value>
 struct Field {
   const char* name;
-  Value Member::*member;
+  Value Member::* member;
   Bounds bounds = {};
 };
 template <class Member, class Value>
@@ -50,17 +54,16 @@ Field(const char*, Value Member::*, Bounds) -> Field<Member, Value>;
 template <class Member>
 void check(const Member& member) {
   const auto check_field = [&](const auto& field) {
-    const auto value = member.*field.member;
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
-      if (!field.bounds.contains(value)) {
-        std::ostringstream message;
-        message << "the parameter '" << field.name << "' of " << Member::class_name
-                << " must be in " << field.bounds.text() << ", got " << value;
-        throw std::invalid_argument(message.str());
-      }
-    }
+    const auto value = static_cast<double>(member.*field.member);
+    if (field.bounds.contains(value)) return;
+    std::ostringstream message;
+    message << std::setprecision(10) << "the parameter '" << field.name << "' of "
+            << Member::class_name << " must be in " << field.bounds.text() << ", got "
+            << value;
+    throw std::invalid_argument(message.str());
   };
-  std::apply([&](const auto&... fields) { (check_field(fields), ...); }, Member::fields());
+  std::apply([&](const auto&... fields) { (check_field(fields), ...); },
+             Member::fields());
 }
 
 // Calls f(type) once for each member type of the family; f takes a std::type_identity.

@@ -1,5 +1,5 @@
-// Losses, each with its link: value and gradient of raw outputs in one call, so that the
-// stable forms (log-sum-exp) are the only ones. The variant is the registry.
+// Losses, each with its link: value and gradient of raw outputs in one call, so that
+// the stable forms (log-sum-exp) are the only ones. The variant is the registry.
 //
 // A member sees a few rows at a time, transposed: z[output][row lane], so that its
 // mathematics runs over rows and needs no reduction across a register.
@@ -14,7 +14,8 @@
 
 namespace fastmlp {
 
-// What the outputs should have been, for all rows: class labels, or values (rows, columns).
+// What the outputs should have been, for all rows: class labels, or values (rows,
+// columns).
 template <class T>
 struct Targets {
   const std::int64_t* labels = nullptr;
@@ -46,8 +47,8 @@ struct Clip {
 template <class T>
 struct LossRows {
   Index outputs;
-  T* z;  // [outputs][lanes]: raw outputs, overwritten by the gradient
-  T* y;  // [outputs][lanes]: targets; may be overwritten
+  T* z;      // [outputs][lanes]: raw outputs, overwritten by the gradient
+  T* y;      // [outputs][lanes]: targets; may be overwritten
   T* value;  // [lanes]
 
   static Vec<T> get(const T* column, Index output, int v) {
@@ -66,6 +67,7 @@ struct SoftmaxCrossEntropy {
       "outputs); targets y are integer labels (n,) or rows of probabilities (n, "
       "outputs).";
   static constexpr bool takes_labels = true;
+  static constexpr Bounds targets{0, 1};
   static constexpr auto fields() { return std::tuple{}; }
 
   template <class T>
@@ -104,8 +106,7 @@ struct SoftmaxCrossEntropy {
         Rows::set(z, c, v, e);
         sum = sum + e;
       }
-      for (Index c = 0; c < outputs; ++c)
-        Rows::set(z, c, v, Rows::get(z, c, v) / sum);
+      for (Index c = 0; c < outputs; ++c) Rows::set(z, c, v, Rows::get(z, c, v) / sum);
     }
   }
 
@@ -113,7 +114,8 @@ struct SoftmaxCrossEntropy {
   template <class T>
   static Vec<T> row_maximum(const T* z, Index outputs, int v) {
     Vec<T> highest = LossRows<T>::get(z, 0, v);
-    for (Index c = 1; c < outputs; ++c) highest = max(LossRows<T>::get(z, c, v), highest);
+    for (Index c = 1; c < outputs; ++c)
+      highest = max(LossRows<T>::get(z, c, v), highest);
     return highest;
   }
 };
@@ -127,6 +129,7 @@ struct BinaryCrossEntropy {
       "outputs).\n\nlog(1 + exp) as in Maechler, 'Accurately computing log(1 - "
       "exp(-|a|))', 2012.";
   static constexpr bool takes_labels = false;
+  static constexpr Bounds targets{0, 1};
   static constexpr auto fields() { return std::tuple{}; }
 
   template <class T>
@@ -161,6 +164,7 @@ struct SquaredError {
       "The mean over rows of half the sum over outputs of (z - y)^2, for outputs "
       "z and targets y (n, outputs).";
   static constexpr bool takes_labels = false;
+  static constexpr Bounds targets{};
   static constexpr auto fields() { return std::tuple{}; }
 
   template <class T>
@@ -194,7 +198,8 @@ class LossScratch {
         memory_(2 * size_ + kLanes<T> + kLanes<T> * kLanes<T>) {}
 
   LossRows<T> rows() const {
-    return {outputs_, memory_.data(), memory_.data() + size_, memory_.data() + 2 * size_};
+    return {outputs_, memory_.data(), memory_.data() + size_,
+            memory_.data() + 2 * size_};
   }
 
   // Some rows of a matrix in panels into columns of lanes, or back (padding as zeros).
@@ -237,13 +242,14 @@ void load_targets(const Targets<T>& targets, const Index* order, Index row, Inde
   }
 }
 
-// The loss of some rows of a batch: returns the sum of weight x loss; the gradient is that
-// of scale x this sum. `weight` (by row in the batch) may be null, and counts as 1 then.
+// The loss of some rows of a batch: returns the sum of weight x loss; the gradient is
+// that of scale x this sum. `weight` (by row in the batch) may be null, and counts as 1
+// then.
 template <class T>
 double value_and_gradient(const Loss& loss, Panels<T> output, Range range,
-                          const Targets<T>& targets, const Index* order, const T* weight,
-                          T scale, const Clip<T>& clip, Panels<T> gradient,
-                          const LossScratch<T>& scratch) {
+                          const Targets<T>& targets, const Index* order,
+                          const T* weight, T scale, const Clip<T>& clip,
+                          Panels<T> gradient, const LossScratch<T>& scratch) {
   constexpr Index L = kLanes<T>;
   const LossRows<T> rows = scratch.rows();
   return std::visit(

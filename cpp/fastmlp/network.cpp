@@ -54,7 +54,8 @@ std::vector<Slice> Network::slices() const {
   for (Index l = 0; l < size(); ++l) {
     const std::string prefix = std::to_string(l) + ".";
     if (const auto* dense = get<Dense>(l)) {
-      slices.push_back({prefix + "weight", {dense->in_features, dense->out_features}, true});
+      slices.push_back(
+          {prefix + "weight", {dense->in_features, dense->out_features}, true});
       slices.push_back({prefix + "bias", {dense->out_features}, true});
     } else if (const auto* norm = get<BatchNorm>(l)) {
       slices.push_back({prefix + "scale", {norm->features}, true});
@@ -75,7 +76,8 @@ Index Network::first_trainable() const {
 Index Network::weights() const {
   Index sum = 0;
   for (Index l = 0; l < size(); ++l)
-    if (const auto* dense = get<Dense>(l)) sum += dense->in_features * dense->out_features;
+    if (const auto* dense = get<Dense>(l))
+      sum += dense->in_features * dense->out_features;
   return sum;
 }
 
@@ -102,7 +104,8 @@ Parameters<T>::Parameters(const Network& network, bool backward, bool input_grad
   const Index first = network.first_trainable();
   for (Index l = 0; l < network.size(); ++l) {
     if (const auto* dense = network.get<Dense>(l)) {
-      states_.push_back(DenseState<T>(*dense, backward && (input_gradient || l > first)));
+      states_.push_back(
+          DenseState<T>(*dense, backward && (input_gradient || l > first)));
     } else if (const auto* norm = network.get<BatchNorm>(l)) {
       states_.push_back(BatchNormState<T>(*norm));
     } else {
@@ -135,7 +138,8 @@ void Parameters<T>::save(const Network& network, const std::vector<T*>& arrays) 
       get<DenseState<T>>(l).save(*dense, weight, *array++);
     } else if (const auto* norm = network.get<BatchNorm>(l)) {
       const auto& state = get<BatchNormState<T>>(l);
-      for (const auto* from : {&state.scale, &state.shift, &state.mean, &state.variance})
+      for (const auto* from :
+           {&state.scale, &state.shift, &state.mean, &state.variance})
         if (T* to = *array++) std::copy_n(from->data(), norm->features, to);
     }
   }
@@ -170,9 +174,10 @@ void Pass<T>::allocate_outputs(bool gradients) {
     at(l).y = in_place ? x : allocate(network_.width(l + 1));
     x = at(l).y;
     if (const auto* norm = network_.get<BatchNorm>(l))
-      at(l).batch = BatchStatistics<T>(BatchNormState<T>::padded(*norm),
-                                       row_blocks(capacity_));
-    const bool keeps = network_.get<Dropout>(l) || (activation && needs_slope(*activation));
+      at(l).batch =
+          BatchStatistics<T>(BatchNormState<T>::padded(*norm), row_blocks(capacity_));
+    const bool keeps =
+        network_.get<Dropout>(l) || (activation && needs_slope(*activation));
     if (gradients && keeps) at(l).slope = allocate(x.columns);
   }
 }
@@ -261,7 +266,8 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows) {
   }
   if (const auto* dropout = network_.get<Dropout>(l)) {
     if (settings_.training) {
-      const DropoutKey key{settings_.seed, settings_.step, static_cast<std::uint32_t>(l)};
+      const DropoutKey key{settings_.seed, settings_.step,
+                           static_cast<std::uint32_t>(l)};
       dropout_forward(*dropout, key, w.x, w.y, w.slope, rows);
     } else {
       dropout_inference(w.x, w.y, rows);

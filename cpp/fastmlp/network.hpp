@@ -13,7 +13,7 @@ namespace fastmlp {
 
 // One array of parameters or running statistics, as users see it.
 struct Slice {
-  std::string name;            // "0.weight": layer and role
+  std::string name;  // "0.weight": layer and role
   std::vector<Index> shape;
   bool trainable;
 };
@@ -47,8 +47,8 @@ class Network {
   std::vector<Index> batch_norms_;
 };
 
-// Every layer's parameters, packed from plain row-major arrays and back; the arrays come
-// in the order of Network::slices(); null arrays of a batch norm are passed over.
+// Every layer's parameters, packed from plain row-major arrays and back; the arrays
+// come in the order of Network::slices(); null arrays of a batch norm are passed over.
 template <class T>
 class Parameters {
  public:
@@ -78,7 +78,8 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * kBlockRows);
 }
 
-// A piece of the gradient that one thread computes: of a Dense layer, or a batch norm's.
+// A piece of the gradient that one thread computes: of a Dense layer, or a batch
+// norm's.
 struct GradientUnit {
   Index layer;
   DenseUnit dense;  // not used by a batch norm
@@ -113,7 +114,9 @@ class Pass {
   Panels<T> output() const { return works_.back().y; }
   Panels<T> output_gradient() const { return works_.back().dy; }
   Panels<T> input_gradient() const { return works_.front().dx; }
-  const LayerWork<T>& work(Index l) const { return works_[static_cast<std::size_t>(l)]; }
+  const LayerWork<T>& work(Index l) const {
+    return works_[static_cast<std::size_t>(l)];
+  }
 
   // Forget that somebody said no, for the way back.
   void resume() { abandoned_ = false; }
@@ -132,8 +135,8 @@ class Pass {
   // Moves running statistics after a training pass.
   void commit(Parameters<T>& parameters) const;
 
-  // Calls f(block, rows) for this member's blocks; member 0 asks `keep_going` in between,
-  // and nobody goes on once it has said no.
+  // Calls f(block, rows) for this member's blocks; member 0 asks `keep_going` in
+  // between, and nobody goes on once it has said no.
   template <class F>
   void each_block(const Member& member, F&& f);
   void watch(const std::function<bool()>* keep_going) { keep_going_ = keep_going; }

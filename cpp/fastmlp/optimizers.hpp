@@ -76,11 +76,11 @@ struct Adam {
   template <class T>
   Rule<T> at(double learning_rate, std::int64_t t) const {
     const auto n = static_cast<double>(t);
-    const double rate = learning_rate * std::sqrt(1 - std::pow(beta_2, n)) /
-                        (1 - std::pow(beta_1, n));
+    const double rate =
+        learning_rate * std::sqrt(1 - std::pow(beta_2, n)) / (1 - std::pow(beta_1, n));
     const auto vec = [](double x) { return Vec<T>(static_cast<T>(x)); };
-    return {vec(beta_1), vec(1 - beta_1), vec(beta_2),
-            vec(1 - beta_2), vec(rate), vec(epsilon)};
+    return {vec(beta_1),     vec(1 - beta_1), vec(beta_2),
+            vec(1 - beta_2), vec(rate),       vec(epsilon)};
   }
 };
 
@@ -101,9 +101,12 @@ template <class T>
 using OptimizerRule = typename RulesOf<T, Optimizer>::type;
 
 template <class T>
-OptimizerRule<T> rule_at(const Optimizer& optimizer, double learning_rate, std::int64_t t) {
+OptimizerRule<T> rule_at(const Optimizer& optimizer, double learning_rate,
+                         std::int64_t t) {
   return std::visit(
-      [&](const auto& o) -> OptimizerRule<T> { return o.template at<T>(learning_rate, t); },
+      [&](const auto& o) -> OptimizerRule<T> {
+        return o.template at<T>(learning_rate, t);
+      },
       optimizer);
 }
 

@@ -55,8 +55,8 @@ struct Member {
   Range share(Index n) const { return even_part(n, size, index); }
 };
 
-// Runs body(member) on `n_threads` threads or, if the runtime gives fewer, on those; the
-// calling thread is member 0. `body` must not throw.
+// Runs body(member) on `n_threads` threads or, if the runtime gives fewer, on those;
+// the calling thread is member 0. `body` must not throw.
 template <class Body>
 void run_team(int n_threads, Body&& body) {
   Barrier barrier;
@@ -67,6 +67,25 @@ void run_team(int n_threads, Body&& body) {
 #pragma omp parallel num_threads(n_threads)
   body(Member{omp_get_thread_num(), omp_get_num_threads(), barrier});
 }
+
+// CPU seconds of the calling thread so far.
+double thread_seconds();
+
+// Decides, piece by piece, whether a team still pays. Where other processes hold the
+// cores, members get less CPU time than the clock shows and the others wait for them at
+// every barrier (measured: 3 to 13 times slower than one thread); then one thread goes
+// on alone, and the team is tried again after a while, and after ever longer ones.
+class Crowding {
+ public:
+  int threads(int wanted) const { return pause_ > 0 ? 1 : wanted; }
+
+  // After a piece: how long it took and the CPU time of the member that had least.
+  void record(int threads, double wall_seconds, double least_cpu_seconds);
+
+ private:
+  int pause_ = 0;       // pieces to go before the team is tried again
+  int next_pause_ = 8;  // pieces
+};
 
 inline int max_threads() { return in_forked_child() ? 1 : omp_get_max_threads(); }
 

@@ -100,11 +100,13 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
 
 template <class T>
 void Propagation<T>::store_gradient(const GradientUnit& unit,
-                                    const std::vector<T*>& gradients, T* scratch) const {
+                                    const std::vector<T*>& gradients,
+                                    T* scratch) const {
   // Each layer with parameters has two trainable arrays: the first is weight or scale.
   std::size_t first = 0;
   for (Index l = 0; l < unit.layer; ++l)
-    if (network_.template get<Dense>(l) || network_.template get<BatchNorm>(l)) first += 2;
+    if (network_.template get<Dense>(l) || network_.template get<BatchNorm>(l))
+      first += 2;
   const LayerWork<T>& work = pass_.work(unit.layer);
   const Index columns = work.y.columns;
   if (network_.template get<BatchNorm>(unit.layer)) {

@@ -12,14 +12,14 @@ struct Execution {
   const std::function<bool()>* keep_going = nullptr;  // asked between row blocks
 };
 
-// The loss's predictions for all rows of x, into `to` (rows, outputs). Returns false if it
-// was told to stop. A row's bits do not depend on the rows around it.
+// The loss's predictions for all rows of x, into `to` (rows, outputs). Returns false if
+// it was told to stop. A row's bits do not depend on the rows around it.
 template <class T>
 bool predict(const Network& network, const Parameters<T>& parameters, const Loss& loss,
              const InputView& x, T* to, const Execution& execution);
 
-// One batch's way through a network and back; holds what the way back needs, the weights
-// as they were included.
+// One batch's way through a network and back; holds what the way back needs, the
+// weights as they were included.
 template <class T>
 class Propagation {
  public:
@@ -37,8 +37,8 @@ class Propagation {
   // only those that are not trainable are written.
   void save_statistics(const std::vector<T*>& arrays);
 
-  // From the gradient with respect to the raw outputs: those of the trainable slices, in
-  // their order, and that of the input; false if it was told to stop.
+  // From the gradient with respect to the raw outputs: those of the trainable slices,
+  // in their order, and that of the input; false if it was told to stop.
   bool backward(const T* gradient, const std::vector<T*>& gradients, T* input_gradient,
                 const Execution& execution);
 

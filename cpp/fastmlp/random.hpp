@@ -1,5 +1,5 @@
-// Counter-based random numbers: a pure function of key and counter, so that dropout masks
-// need no state and do not depend on threads.
+// Counter-based random numbers: a pure function of key and counter, so that dropout
+// masks need no state and do not depend on threads.
 #pragma once
 
 #include <array>

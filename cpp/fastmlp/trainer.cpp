@@ -95,12 +95,23 @@ auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
   pass_.watch(&keep_going);
   if (!stop_) {
     prepare_step();
-    run_team(n_threads_, [this](const Member& member) {
-      while (!stop_) step(member);
-    });
+    run_piece();
   }
   if (pass_.abandoned()) return Progress::abandoned;
   return position_ == rows_ ? Progress::epoch_done : Progress::time_up;
+}
+
+template <class T>
+void Trainer<T>::run_piece() {
+  const int threads = crowding_.threads(n_threads_);
+  std::vector<double> busy(static_cast<std::size_t>(threads), kInfinity);
+  const double start = now();
+  run_team(threads, [&](const Member& member) {
+    const double cpu = thread_seconds();
+    while (!stop_) step(member);
+    busy[static_cast<std::size_t>(member.index)] = thread_seconds() - cpu;
+  });
+  crowding_.record(threads, now() - start, *std::min_element(busy.begin(), busy.end()));
 }
 
 template <class T>
@@ -144,9 +155,9 @@ void Trainer<T>::rows_phase(const Member& member) {
   pass_.forward(
       member, [&](Range rows) { gather(data_.x, order, rows, pass_.input()); },
       [&](Index block, Range rows) {
-        block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
-            loss_, pass_.output(), rows, data_.targets, order, weight, scale_, clip_,
-            pass_.output_gradient(), scratch);
+        block_loss_[static_cast<std::size_t>(block)] =
+            value_and_gradient(loss_, pass_.output(), rows, data_.targets, order,
+                               weight, scale_, clip_, pass_.output_gradient(), scratch);
         pass_.backward_top(block, rows);
       });
   pass_.backward_rest(member);
@@ -199,7 +210,8 @@ double Trainer<T>::update(const GradientUnit& unit, T* scratch) {
       rule_);
 }
 
-// The optimizer's state for the parameters that `part` finds in a layer's packed arrays.
+// The optimizer's state for the parameters that `part` finds in a layer's packed
+// arrays.
 template <class State, class Rule, class T, class Part>
 static std::array<T*, Rule::slots> state_of(std::vector<Parameters<T>>& state,
                                             Index layer, const Rule&, Part&& part) {
@@ -225,8 +237,8 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
       unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
       [&](Index i, Index j, const T* gradient) {
         const auto block = [&](const State& s) { return s.weight.panels.at(j, i * L); };
-        norm += fastmlp::update(rule, decay, work.x.width(i) * L, block(dense), gradient,
-                                state_of<State>(state_, layer, rule, block));
+        norm += fastmlp::update(rule, decay, work.x.width(i) * L, block(dense),
+                                gradient, state_of<State>(state_, layer, rule, block));
         if (const Panels<T> transposed = dense.transposed.panels)
           transpose_block(block(dense), transposed.at(i, j * L));
       },

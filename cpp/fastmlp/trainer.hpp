@@ -1,5 +1,5 @@
-// Mini-batch training: gather, forward, loss, backward, update; one parallel region for a
-// whole piece of work, two barriers a step.
+// Mini-batch training: gather, forward, loss, backward, update; one parallel region for
+// a whole piece of work, two barriers a step.
 #pragma once
 
 #include "losses.hpp"
@@ -25,8 +25,8 @@ struct TrainerSettings {
   bool clip = false;  // report log losses as scikit-learn does
 };
 
-// The parameters' and optimizer's plain arrays, in the order of Network::slices(); state
-// goes slot by slot, trainable slices only.
+// The parameters' and optimizer's plain arrays, in the order of Network::slices();
+// state goes slot by slot, trainable slices only.
 template <class Pointer>
 struct TrainerArrays {
   std::vector<Pointer> parameters;
@@ -45,8 +45,8 @@ class Trainer {
   void begin_epoch(const Index* order, Index rows, const double* learning_rates);
 
   enum class Progress { epoch_done, time_up, abandoned };
-  // Works for about `seconds`, or one step if that is longer. Member 0 asks `keep_going`
-  // between row blocks; a step abandoned there has changed nothing.
+  // Works for about `seconds`, or one step if that is longer. Member 0 asks
+  // `keep_going` between row blocks; a step abandoned there has changed nothing.
   Progress run(double seconds, const std::function<bool()>& keep_going);
 
   void save(const TrainerArrays<T*>& arrays) const;
@@ -54,12 +54,14 @@ class Trainer {
   // The mean over the epoch's rows so far of the batches' losses, each measured before
   // its update and with the L2 term, as scikit-learn reports it.
   double loss() const {
-    return static_cast<double>(loss_sum_) / static_cast<double>(std::max<Index>(1, position_));
+    return static_cast<double>(loss_sum_) /
+           static_cast<double>(std::max<Index>(1, position_));
   }
   std::int64_t step() const { return settings_.step; }
   int n_threads() const { return n_threads_; }
 
  private:
+  void run_piece();
   void prepare_step();
   void step(const Member& member);
   void rows_phase(const Member& member);
@@ -79,6 +81,7 @@ class Trainer {
   TrainingData<T> data_;
   TrainerSettings settings_;
   int n_threads_;
+  Crowding crowding_;
   Clip<T> clip_;
 
   Parameters<T> parameters_;
@@ -97,9 +100,9 @@ class Trainer {
   double loss_sum_ = 0;
 
   // Of the step under way.
-  Buffer<T> weight_;             // sample weights by row in the batch
+  Buffer<T> weight_;  // sample weights by row in the batch
   double weight_sum_ = 0;
-  T scale_ = T(0);               // 1 / weight_sum, or 0 where all weights are 0
+  T scale_ = T(0);  // 1 / weight_sum, or 0 where all weights are 0
   OptimizerRule<T> rule_;
   std::vector<double> block_loss_;
   std::vector<double> unit_norm_;  // sums of squared weights

@@ -50,9 +50,7 @@ class Buffer {
 
  private:
   struct Free {
-    void operator()(T* p) const {
-      ::operator delete(p, std::align_val_t{kAlignment});
-    }
+    void operator()(T* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
   };
   Index size_ = 0;
   std::unique_ptr<T[], Free> data_;

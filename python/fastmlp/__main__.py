@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
 from . import MLPClassifier, _core
 from ._threads import effective_n_threads
 
-EPOCHS_BETWEEN_LINES = 5
+EPOCHS_BETWEEN_LINES = 25
 
 
 def fit_timed(model: Any, X: Any, y: Any) -> float:

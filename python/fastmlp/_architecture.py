@@ -145,5 +145,5 @@ def fitted_arrays(
         attribute = _attribute(name)
         if attribute not in lists:
             lists[attribute] = iter(getattr(model, attribute))
-        arrays.append(np.require(next(lists[attribute]), dtype, "C"))
+        arrays.append(np.require(next(lists[attribute]), dtype, ["C", "A"]))
     return arrays

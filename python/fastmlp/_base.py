@@ -220,7 +220,7 @@ class BaseMLP(BaseEstimator):
         )
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
-        return np.require(samples, requirements="ALIGNED"), labels
+        return np.require(samples, requirements=["ALIGNED"]), labels
 
     def _forget(self) -> None:
         """Start the records of training anew."""
@@ -271,7 +271,7 @@ class BaseMLP(BaseEstimator):
         dtype = np.result_type(np.float32, *self.coefs_)
         network = self._make_network(widths, dtype)
         outputs: NDArray[Any] = network.predict(
-            np.require(samples, requirements="ALIGNED"),
+            np.require(samples, requirements=["ALIGNED"]),
             fitted_arrays(self, network.slices, dtype),
             self._make_loss(),
             n_threads=effective_n_threads(self.n_threads),
@@ -306,4 +306,4 @@ class BaseMLP(BaseEstimator):
                 "sample size. It is going to be clipped",
                 stacklevel=5,
             )
-        return min(self.batch_size, n_samples)
+        return min(int(self.batch_size), n_samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from math import prod
 from typing import Any
 
@@ -24,7 +25,7 @@ def _as_floats(values: ArrayLike, name: str, dtype: np.dtype[Any]) -> NDArray[An
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if array.dtype not in _core.networks:  # integers, float16, foreign byte order
         array = array.astype(dtype)
-    return np.require(array, requirements="ALIGNED")
+    return np.require(array, requirements=["ALIGNED"])
 
 
 def _views(
@@ -112,11 +113,10 @@ class Sequential:
         *,
         n_threads: int | None = None,
     ) -> None:
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a list of layers, got {layers!r}")
         self.layers = list(layers)
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in _core.networks:
-            known = ", ".join(sorted(known.name for known in _core.networks))
-            raise ValueError(f"dtype must be one of {known}, got {dtype!r}")
+        self.dtype = _check_dtype(dtype)
         self.n_threads = n_threads
         self._allocate()
 
@@ -180,7 +180,7 @@ class Sequential:
         output, self._workspace = self._network.forward(
             _as_floats(x, "x", self.dtype),
             self._arrays(),
-            training=training,
+            training=bool(training),
             seed=self._seed,
             step=self._training_forwards,
             n_threads=effective_n_threads(self.n_threads),
@@ -279,6 +279,15 @@ class Sequential:
         self._allocate()
         for array, values in zip(self._arrays(), arrays, strict=True):
             array[...] = values
+
+
+def _check_dtype(dtype: Any) -> np.dtype[Any]:
+    with suppress(TypeError):
+        found: np.dtype[Any] = np.dtype(dtype)
+        if dtype is not None and found in _core.networks:
+            return found
+    known = ", ".join(sorted(known.name for known in _core.networks))
+    raise ValueError(f"dtype must be one of {known}, got {dtype!r}")
 
 
 def _check_loss(loss: Any) -> Any:

@@ -1,5 +1,6 @@
-// Transcendental functions on whole registers: every element takes the same path, so its
-// bits do not depend on where it lies (Eigen's own scalar remainders differ from packets).
+// Transcendental functions on whole registers: every element takes the same path, so
+// its bits do not depend on where it lies (Eigen's own scalar remainders differ from
+// packets).
 #pragma once
 
 #include <array>
@@ -48,13 +49,13 @@ Vec<T> tanh(Vec<T> x) {
   const Vec<T> z = x * x;
   Vec<T> correction;
   if constexpr (std::is_same_v<T, float>) {
-    correction = polynomial(z, std::array{-5.70498872745e-3, 2.06390887954e-2,
-                                          -5.37397155531e-2, 1.33314422036e-1,
-                                          -3.33332819422e-1});
+    correction =
+        polynomial(z, std::array{-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2,
+                                 1.33314422036e-1, -3.33332819422e-1});
   } else {
-    const Vec<T> p = polynomial(z, std::array{-9.64399179425052238628e-1,
-                                              -9.92877231001918586564e1,
-                                              -1.61468768441708447952e3});
+    const Vec<T> p =
+        polynomial(z, std::array{-9.64399179425052238628e-1, -9.92877231001918586564e1,
+                                 -1.61468768441708447952e3});
     const Vec<T> q =
         polynomial(z, std::array{1.0, 1.12811678491632931402e2,
                                  2.23548839060100448583e3, 4.84406305325125486048e3});
@@ -75,9 +76,9 @@ Vec<T> expm1_negative(Vec<T> x) {
   return (t + t) / (Vec<T>(1) - t);
 }
 
-// The normal distribution's density and cumulative distribution, together. Cephes ndtr.c:
-// erf by a rational approximation up to 1, erfc beyond, so that the lower tail keeps its
-// relative accuracy.
+// The normal distribution's density and cumulative distribution, together. Cephes
+// ndtr.c: erf by a rational approximation up to 1, erfc beyond, so that the lower tail
+// keeps its relative accuracy.
 template <class T>
 struct Normal {
   Vec<T> density;
@@ -123,7 +124,8 @@ Normal<T> normal(Vec<T> x) {
   const Vec<T> far = select(x < Vec<T>(0), upper, Vec<T>(1) - upper);
   const Vec<T> near = half + half * select(x < Vec<T>(0), -erf, erf);
   const Vec<T> cumulative = select(z < Vec<T>(1), near, far);
-  // A NaN fails every comparison above; adding 0 x keeps it (and infinities are settled).
+  // A NaN fails every comparison above; adding 0 x keeps it (and infinities are
+  // settled).
   const Vec<T> is_number = x == x;
   return {e * Vec<T>(static_cast<T>(0.39894228040143267794)),
           select(is_number, cumulative, x)};

@@ -1,6 +1,6 @@
 // The three products of a dense layer on column panels: y = x w + b, dx = dy w^T and
-// dw = x^T dy. Every element of a result is one chain of FMAs in ascending order, so its
-// bits depend neither on tiles nor on threads.
+// dw = x^T dy. Every element of a result is one chain of FMAs in ascending order, so
+// its bits depend neither on tiles nor on threads.
 #pragma once
 
 #include <array>
@@ -154,8 +154,8 @@ void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, Panels<T> y,
   }
 }
 
-// The gradient of the weights between one panel of inputs and `P` panels of outputs, into
-// P square blocks at `g` ([panel][input][lane]); `add`s to what is there.
+// The gradient of the weights between one panel of inputs and `P` panels of outputs,
+// into P square blocks at `g` ([panel][input][lane]); `add`s to what is there.
 template <int P, class T>
 void weight_gradient(Panels<T> x, Index input_panel, Panels<T> d, Index output_panel,
                      Range rows, bool add, T* g) {

@@ -1,6 +1,7 @@
-// Matrices in column panels, [panel][row][lane]: a panel holds one cache line of columns.
-// One layout serves as broadcast operand, as vector operand and as both operands of the
-// weight gradient, so that no product packs anything. Lanes past the last column are zero.
+// Matrices in column panels, [panel][row][lane]: a panel holds one cache line of
+// columns. One layout serves as broadcast operand, as vector operand and as both
+// operands of the weight gradient, so that no product packs anything. Lanes past the
+// last column are zero.
 #pragma once
 
 #include "vec.hpp"
@@ -43,7 +44,8 @@ struct PanelBuffer {
     memory = Buffer<T>(panels.stride * panels.count());
     panels.data = memory.data();
   }
-  // Panels 4 KiB apart would fall on the same cache sets: 8 rows more than a multiple of 16.
+  // Panels 4 KiB apart would fall on the same cache sets: 8 rows more than a multiple
+  // of 16.
   static Index spread(Index rows) {
     const Index rounded = round_up(rows, 8);
     return rounded % 16 == 0 ? rounded + 8 : rounded;

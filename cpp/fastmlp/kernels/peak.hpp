@@ -24,8 +24,8 @@ template <class T>
 
 }  // namespace detail
 
-// Operations per second (a multiply-add counts as two) of one thread; the best of as many
-// runs as fit into `seconds`.
+// Operations per second (a multiply-add counts as two) of one thread; the best of as
+// many runs as fit into `seconds`.
 template <class T>
 double fma_rate(double seconds) {
   using Clock = std::chrono::steady_clock;

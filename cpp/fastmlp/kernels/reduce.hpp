@@ -5,8 +5,8 @@
 
 namespace fastmlp {
 
-// out[lane] = sum over n rows of f(row, register v of the row's lanes). Four interleaved
-// chains, since one would wait four cycles for each addition.
+// out[lane] = sum over n rows of f(row, register v of the row's lanes). Four
+// interleaved chains, since one would wait four cycles for each addition.
 template <class T, class F>
 void sum_rows(Index n, T* out, F&& f) {
   constexpr Index chains = 4;

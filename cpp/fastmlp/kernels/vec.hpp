@@ -1,5 +1,6 @@
-// One SIMD register as a number: Eigen's packets with operators, the same source for SSE,
-// AVX, AVX-512 and NEON. `a * b + c` is never contracted; where FMA is meant, `fma` says so.
+// One SIMD register as a number: Eigen's packets with operators, the same source for
+// SSE, AVX, AVX-512 and NEON. `a * b + c` is never contracted; where FMA is meant,
+// `fma` says so.
 #pragma once
 
 #include "../types.hpp"

@@ -1,5 +1,5 @@
-// Batch normalization: statistics of a batch, from fixed row blocks in a fixed order, and
-// the way forward and back through them.
+// Batch normalization: statistics of a batch, from fixed row blocks in a fixed order,
+// and the way forward and back through them.
 #pragma once
 
 #include <tuple>
@@ -22,8 +22,9 @@ struct BatchNorm {
   double momentum = 0.1;  // share of the batch in the running statistics
   double eps = 1e-5;
   static constexpr auto fields() {
-    return std::tuple{Field{"momentum", &BatchNorm::momentum, Bounds{0.0, 1.0}},
-        Field{"eps", &BatchNorm::eps, Bounds{0.0, kInfinity, true}}};
+    return std::tuple{Field{"features", &BatchNorm::features, kSizes},
+                      Field{"momentum", &BatchNorm::momentum, Bounds{0.0, 1.0}},
+                      Field{"eps", &BatchNorm::eps, Bounds{0.0, kInfinity, true}}};
   }
 };
 
@@ -32,7 +33,9 @@ struct BatchNormState {
   Buffer<T> scale, shift, mean, variance;  // gamma, beta, running statistics; padded
 
   explicit BatchNormState(const BatchNorm& layer)
-      : scale(padded(layer)), shift(padded(layer)), mean(padded(layer)),
+      : scale(padded(layer)),
+        shift(padded(layer)),
+        mean(padded(layer)),
         variance(padded(layer)) {}
 
   static Index padded(const BatchNorm& layer) {
@@ -53,8 +56,13 @@ struct BatchStatistics {
 
   BatchStatistics() = default;
   BatchStatistics(Index padded, Index blocks)
-      : features(padded), mean(padded), variance(padded), inverse_deviation(padded),
-        shift_gradient(padded), scale_gradient(padded), partial(blocks * 2 * padded),
+      : features(padded),
+        mean(padded),
+        variance(padded),
+        inverse_deviation(padded),
+        shift_gradient(padded),
+        scale_gradient(padded),
+        partial(blocks * 2 * padded),
         block_weight(blocks) {}
 
   T* part(Index block, int which) const {
@@ -209,7 +217,8 @@ void batch_norm_backward(const BatchNormState<T>& state, const BatchStatistics<T
       for (Index row = rows.begin; row < rows.end; ++row) {
         T* gradient = dy.at(panel, row) + i;
         const Vec<T> share(weight ? weight[row] * inverse : inverse);
-        const Vec<T> common = fma(normalized(x.at(panel, row) + i, s, column), scale, shift);
+        const Vec<T> common =
+            fma(normalized(x.at(panel, row) + i, s, column), scale, shift);
         (factor * (Vec<T>::load(gradient) - share * common)).store(gradient);
       }
     }

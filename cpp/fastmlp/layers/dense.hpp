@@ -3,6 +3,7 @@
 
 #include <tuple>
 
+#include "../family.hpp"
 #include "../kernels/gemm.hpp"
 #include "../kernels/reduce.hpp"
 
@@ -13,9 +14,12 @@ struct Dense {
   static constexpr const char* summary =
       "y = x W + b, with a weight W (in_features, out_features) and a bias b "
       "(out_features,).";
-  static constexpr auto fields() { return std::tuple{}; }
   Index in_features = 1;
   Index out_features = 1;
+  static constexpr auto fields() {
+    return std::tuple{Field{"in_features", &Dense::in_features, kSizes},
+                      Field{"out_features", &Dense::out_features, kSizes}};
+  }
 };
 
 // The parameters of a Dense layer, packed for the products: W by panels of outputs, W^T
@@ -77,7 +81,8 @@ inline constexpr Index kUnitScratch =
     kUnitInputs * Tile<T>::panels * kLanes<T> * kLanes<T>;
 
 // Sums over all rows and hands each square block to `weights(input panel, output panel,
-// block)` and, with the unit's first inputs, each panel's sum to `biases(panel, lanes)`.
+// block)` and, with the unit's first inputs, each panel's sum to `biases(panel,
+// lanes)`.
 template <class T, class Weights, class Biases>
 void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
                     T* scratch, Weights&& weights, Biases&& biases) {

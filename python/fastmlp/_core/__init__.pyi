@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ activations: dict[str, type[nn._Activation]]
 losses: dict[str, type[nn._Loss]]
 optimizers: dict[str, type[_Rule]]
 
-Layer = nn.Dense | nn.BatchNorm | nn.Dropout | nn._Activation
+_Layer: TypeAlias = nn.Dense | nn.BatchNorm | nn.Dropout | nn._Activation
 
 class _Rule:
     @property
@@ -25,25 +25,43 @@ class _Rule:
 @final
 class Sgd(_Rule):
     def __init__(self, momentum: float = 0.9, nesterov: bool = True) -> None: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def nesterov(self) -> bool: ...
 
 @final
 class Adam(_Rule):
     def __init__(
         self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-08
     ) -> None: ...
+    @property
+    def beta_1(self) -> float: ...
+    @property
+    def beta_2(self) -> float: ...
+    @property
+    def epsilon(self) -> float: ...
+
+class _Workspace:
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...  # made by forward
 
 @final
-class Workspace: ...
+class WorkspaceF32(_Workspace): ...
+
+@final
+class WorkspaceF64(_Workspace): ...
 
 # One network class and one trainer class for each precision; `networks[dtype]`, `trainers[dtype]`.
 class _Network:
-    def __init__(self, layers: Sequence[Layer]) -> None: ...
+    def __init__(self, layers: Sequence[_Layer]) -> None: ...
     @property
     def in_features(self) -> int: ...
     @property
     def out_features(self) -> int: ...
     @property
-    def slices(self) -> list[tuple[str, tuple[int, ...], bool]]: ...  # name, shape, trainable
+    def slices(
+        self,
+    ) -> list[tuple[str, tuple[int, ...], bool]]: ...  # name, shape, trainable
     def forward(
         self,
         x: NDArray[Any],
@@ -53,12 +71,12 @@ class _Network:
         seed: int,
         step: int,
         n_threads: int,
-    ) -> tuple[NDArray[Any], Workspace]: ...
+    ) -> tuple[NDArray[Any], _Workspace]: ...
     def backward(
         self,
         gradient: NDArray[Any],
         gradients: list[NDArray[Any]],
-        workspace: Workspace,
+        workspace: _Workspace,
         *,
         n_threads: int,
     ) -> NDArray[Any]: ...

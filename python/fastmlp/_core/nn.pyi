@@ -16,7 +16,9 @@ class Dense:
 
 @final
 class BatchNorm:
-    def __init__(self, features: int, momentum: float = 0.1, eps: float = 1e-05) -> None: ...
+    def __init__(
+        self, features: int, momentum: float = 0.1, eps: float = 1e-05
+    ) -> None: ...
     @property
     def features(self) -> int: ...
     @property
@@ -54,14 +56,20 @@ class ReLU(_Activation):
 @final
 class LeakyReLU(_Activation):
     def __init__(self, slope: float = 0.01) -> None: ...
+    @property
+    def slope(self) -> float: ...
 
 @final
 class ELU(_Activation):
     def __init__(self, alpha: float = 1.0) -> None: ...
+    @property
+    def alpha(self) -> float: ...
 
 @final
 class Swish(_Activation):
     def __init__(self, beta: float = 1.0) -> None: ...
+    @property
+    def beta(self) -> float: ...
 
 @final
 class GELU(_Activation):
@@ -69,7 +77,10 @@ class GELU(_Activation):
 
 class _Loss:
     def __call__(
-        self, output: NDArray[Any], target: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        output: NDArray[Any],
+        target: ArrayLike,
+        sample_weight: ArrayLike | None = None,
     ) -> tuple[float, NDArray[Any]]: ...
     def predict(self, output: NDArray[Any]) -> NDArray[Any]: ...
     def __reduce__(self) -> tuple[Any, ...]: ...

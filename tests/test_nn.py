@@ -1,0 +1,455 @@
+"""fastmlp.nn from Python: names, views, views' memory, optimizers, bad input."""
+
+from __future__ import annotations
+
+import copy
+import doctest
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from fastmlp import MLPClassifier, MLPRegressor, _core, nn
+
+
+def make_net(dtype="float64", **parameters):
+    """Return a network with a layer of every kind."""
+    layers = [
+        nn.Dense(3, 6),
+        nn.BatchNorm(6),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Dense(6, 5),
+        nn.Tanh(),
+        nn.Dense(5, 2),
+    ]
+    return nn.Sequential(layers, dtype=dtype, random_state=0, **parameters)
+
+
+@pytest.fixture
+def net():
+    return make_net()
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=(40, 3))
+
+
+# Names ----------------------------------------------------------------------------------
+
+
+def test_names():
+    members = [*_core.activations.values(), *_core.losses.values()]
+    names = {kind.__name__ for kind in members}
+    assert names < set(nn.__all__)
+    own = {"Dense", "BatchNorm", "Dropout", "Sequential", "SGD", "Adam"}
+    assert own < set(nn.__all__)
+    for name in nn.__all__:
+        assert getattr(nn, name).__module__ == "fastmlp.nn"
+        assert getattr(nn, name).__doc__
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        nn.Dense(3, 4),
+        nn.BatchNorm(4, momentum=0.2, eps=1e-3),
+        nn.Dropout(0.25),
+        *(kind() for kind in _core.activations.values()),
+        nn.LeakyReLU(slope=0.2),
+        *(kind() for kind in _core.losses.values()),
+    ],
+    ids=repr,
+)
+def test_layers_and_losses_pickle_by_value(thing):
+    content = pickle.dumps(thing)
+    assert _core.level.encode() not in content
+    assert repr(pickle.loads(content)) == repr(thing)
+    assert repr(copy.deepcopy(thing)) == repr(thing)
+
+
+def test_examples_in_docstrings():
+    finder = doctest.DocTestFinder()
+    found = 0
+    for thing in (nn, nn.Sequential, MLPClassifier, MLPRegressor):
+        (example, *_) = finder.find(thing, thing.__name__)
+        failed, tried = doctest.DocTestRunner().run(example)
+        assert failed == 0
+        found += tried
+    assert found > 10
+
+
+# Arrays ---------------------------------------------------------------------------------
+
+
+def test_arrays_by_name(net):
+    shapes = {name: array.shape for name, array in net.parameters().items()}
+    assert shapes == {
+        "0.weight": (3, 6),
+        "0.bias": (6,),
+        "1.scale": (6,),
+        "1.shift": (6,),
+        "4.weight": (6, 5),
+        "4.bias": (5,),
+        "6.weight": (5, 2),
+        "6.bias": (2,),
+    }
+    gradients = {name: array.shape for name, array in net.gradients().items()}
+    assert gradients == shapes
+    buffers = {name: array.shape for name, array in net.buffers().items()}
+    assert buffers == {"1.mean": (6,), "1.variance": (6,)}
+
+
+@pytest.mark.parametrize("group", ["parameters", "gradients", "buffers"])
+def test_arrays_are_views_of_one_aligned_block(group, net, dtype):
+    net = make_net(dtype)
+    arrays = list(getattr(net, group)().values())
+    end = arrays[0].ctypes.data
+    assert end % 64 == 0
+    for array in arrays:
+        assert array.dtype == dtype
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert array.ctypes.data == end
+        end += array.nbytes
+    for array, again in zip(arrays, getattr(net, group)().values(), strict=True):
+        assert array is again
+
+
+def test_dropping_a_name_from_the_dict_drops_nothing(net):
+    net.parameters().clear()
+    assert len(net.parameters()) == 8
+
+
+def test_first_values(net):
+    parameters, buffers = net.parameters(), net.buffers()
+    assert (parameters["1.scale"] == 1).all()
+    assert (parameters["1.shift"] == 0).all()
+    assert (buffers["1.mean"] == 0).all()
+    assert (buffers["1.variance"] == 1).all()
+    assert not any(gradient.any() for gradient in net.gradients().values())
+
+
+@pytest.mark.parametrize("name", ["relu", "logistic"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_weights_start_as_those_of_the_estimator(name):
+    X, y = load_iris(return_X_y=True)
+    parameters = {"max_iter": 1, "random_state": 4, "learning_rate_init": 1e-300}
+    model = MLPClassifier((5,), activation=name, **parameters).fit(X, y)
+    layers = [nn.Dense(4, 5), _core.activations[name](), nn.Dense(5, 3)]
+    net = nn.Sequential(layers, dtype="float64", random_state=4)
+    np.testing.assert_array_equal(net.parameters()["0.weight"], model.coefs_[0])
+    np.testing.assert_array_equal(net.parameters()["2.bias"], model.intercepts_[1])
+    proba = net.predict(X, nn.SoftmaxCrossEntropy())
+    np.testing.assert_array_equal(proba, model.predict_proba(X))
+
+
+def test_changed_arrays_count_at_once(net, x):
+    for array in (*net.parameters().values(), *net.buffers().values()):
+        before, saved = net.forward(x), array.copy()
+        array += 0.5
+        assert not np.array_equal(net.forward(x), before)
+        array[...] = saved
+        np.testing.assert_array_equal(net.forward(x), before)
+
+
+def test_training_updates_the_running_statistics(net, x):
+    net.forward(x)
+    assert (net.buffers()["1.mean"] == 0).all()
+    net.forward(x, training=True)
+    w = net.parameters()
+    z = x @ w["0.weight"] + w["0.bias"]
+    np.testing.assert_allclose(net.buffers()["1.mean"], 0.1 * z.mean(axis=0))
+    np.testing.assert_allclose(net.buffers()["1.variance"], 0.9 + 0.1 * z.var(axis=0))
+
+
+def test_dropout_differs_from_step_to_step_and_repeats_by_seed(x):
+    first, second = make_net(), make_net()
+    outputs = [first.forward(x, training=True) for _ in range(2)]
+    assert not np.array_equal(*outputs)
+    for output in outputs:
+        np.testing.assert_array_equal(second.forward(x, training=True), output)
+    np.testing.assert_array_equal(first.forward(x), first.forward(x))
+
+
+def test_predict_is_forward_with_the_link(net, x):
+    output = net.forward(x)
+    softmax = np.exp(output) / np.exp(output).sum(axis=1, keepdims=True)
+    predicted = net.predict(x, nn.SoftmaxCrossEntropy())
+    np.testing.assert_allclose(predicted, softmax)
+    logistic = 1 / (1 + np.exp(-output))
+    np.testing.assert_allclose(net.predict(x, nn.BinaryCrossEntropy()), logistic)
+    np.testing.assert_array_equal(net.predict(x, nn.SquaredError()), output)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_backward_again_and_after_changes(net, x, training):
+    x = x.copy()
+    _, gradient = nn.SquaredError()(net.forward(x, training), np.zeros((len(x), 2)))
+    dx = net.backward(gradient)
+    first = {name: array.copy() for name, array in net.gradients().items()}
+    for array in (*net.gradients().values(), x):
+        array[...] = np.nan
+    np.testing.assert_array_equal(net.backward(gradient), dx)
+    for name, array in net.gradients().items():
+        np.testing.assert_array_equal(array, first[name])
+        assert array.any()
+
+
+def test_threads_do_not_change_bits(x, n_threads):
+    x = np.tile(x, (50, 1))
+    results = []
+    for n in (1, n_threads):
+        net = make_net(n_threads=n)
+        output = net.forward(x, training=True)
+        results.append([output, net.backward(output), *net.gradients().values()])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_network_survives_pickling(x, steps):
+    net = make_net("float32")
+    optimizer = nn.SGD(net, learning_rate=0.1)
+    for _ in range(steps):
+        net.backward(net.forward(x, training=True))
+        optimizer.step()
+    for twin in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        np.testing.assert_array_equal(twin.forward(x), net.forward(x))
+        end = 0
+        for array in twin.parameters().values():
+            assert end in (0, array.ctypes.data)
+            end = array.ctypes.data + array.nbytes
+        twin.parameters()["0.weight"][...] = 0
+        assert net.parameters()["0.weight"].any()
+    twin = pickle.loads(pickle.dumps(net))
+    expected = net.forward(x, training=True)
+    np.testing.assert_array_equal(twin.forward(x, training=True), expected)
+
+
+# Optimizers -----------------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "SGD": (nn.SGD, {}),
+    "SGD momentum": (nn.SGD, {"momentum": 0.9}),
+    "SGD nesterov": (nn.SGD, {"momentum": 0.9, "nesterov": True}),
+    "SGD alpha": (nn.SGD, {"alpha": 0.5}),
+    "Adam": (nn.Adam, {}),
+    "Adam settings": (nn.Adam, {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}),
+    "Adam alpha": (nn.Adam, {"alpha": 0.5}),
+}
+
+
+def expected_step(kind, settings, w, g, state, step):
+    """Return w after one step of learning rate 0.1, by the formulas; update state."""
+    lr = 0.1
+    if kind is nn.SGD:
+        momentum = settings.get("momentum", 0.0)
+        state[0] = v = momentum * state[0] - lr * g
+        return w + (momentum * v - lr * g if settings.get("nesterov") else v)
+    b1, b2 = settings.get("beta_1", 0.9), settings.get("beta_2", 0.999)
+    state[0] = b1 * state[0] + (1 - b1) * g
+    state[1] = b2 * state[1] + (1 - b2) * g * g
+    rate = lr * np.sqrt(1 - b2**step) / (1 - b1**step)
+    return w - rate * state[0] / (np.sqrt(state[1]) + settings.get("epsilon", 1e-8))
+
+
+@pytest.mark.parametrize("case", OPTIMIZERS)
+def test_steps_follow_the_formulas(case, net, x):
+    kind, settings = OPTIMIZERS[case]
+    settings = dict(settings)
+    optimizer = kind(net, learning_rate=0.1, **settings)
+    alpha = settings.pop("alpha", 0.0)
+    states = {name: [0.0, 0.0] for name in net.parameters()}
+    for step in range(1, 4):
+        net.backward(net.forward(x, training=True))
+        expected = {}
+        for name, w in net.parameters().items():
+            g = net.gradients()[name] + alpha * w * name.endswith("weight")
+            expected[name] = expected_step(kind, settings, w, g, states[name], step)
+        optimizer.step()
+        for name, w in net.parameters().items():
+            np.testing.assert_allclose(w, expected[name], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", [nn.SGD, nn.Adam])
+def test_learning_rate_may_be_set(kind, net, x):
+    optimizer = kind(net, learning_rate=0.5)
+    net.backward(net.forward(x))
+    optimizer.learning_rate = 0
+    before = {name: array.copy() for name, array in net.parameters().items()}
+    optimizer.step()
+    for name, array in net.parameters().items():
+        np.testing.assert_array_equal(array, before[name])
+    optimizer.learning_rate = np.float32(0.25)
+    assert optimizer.learning_rate == 0.25
+    with pytest.raises(
+        ValueError, match=r"learning_rate must be in \[0, inf\), got -1"
+    ):
+        optimizer.learning_rate = -1
+
+
+def test_a_loop_of_ones_own_is_the_estimator():
+    X, y = load_iris(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    parameters = {"shuffle": False, "alpha": 0.0, "random_state": 1, "tol": 0.0}
+    model = MLPClassifier(
+        (7,), batch_norm=True, dropout=0.2, batch_size=150, max_iter=10, **parameters
+    )
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        model.fit(X, y)
+
+    dense, output = nn.Dense(4, 7), nn.Dense(7, 3)
+    layers = [dense, nn.BatchNorm(7), nn.ReLU(), nn.Dropout(0.2), output]
+    net = nn.Sequential(layers, dtype="float64", random_state=1)
+    loss, optimizer = nn.SoftmaxCrossEntropy(), nn.Adam(net)
+    for _ in range(10):
+        _, gradient = loss(net.forward(X, training=True), y)
+        net.backward(gradient)
+        optimizer.step()
+    weights = net.parameters()
+    np.testing.assert_allclose(weights["0.weight"], model.coefs_[0], rtol=1e-9)
+    np.testing.assert_allclose(weights["4.weight"], model.coefs_[1], rtol=1e-9)
+    (mean,) = model.batch_norm_mean_
+    np.testing.assert_allclose(net.buffers()["1.mean"], mean, rtol=1e-9, atol=1e-12)
+
+
+# Input of every kind --------------------------------------------------------------------
+
+LAYOUTS = {
+    "fortran": np.asfortranarray,
+    "reversed": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
+    "strided": lambda x: np.repeat(np.repeat(x, 2, axis=0), 3, axis=1)[::2, ::3],
+    "big-endian": lambda x: x.astype(">f8"),
+    "list": lambda x: x.tolist(),
+    "float32": lambda x: x.astype("float32"),
+    "int8": lambda x: x.astype("int8"),
+    "bool": lambda x: x.astype(bool),
+    "float16": lambda x: x.astype("float16"),
+    "unaligned": lambda x: np.frombuffer(b" " + x.tobytes(), "f8", offset=1).reshape(
+        x.shape
+    ),
+    "no rows": lambda x: x[:0],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_give_the_right_answer(layout, net, x):
+    x = np.round(x)  # the same number in every type
+    if layout == "bool":
+        x = (x != 0).astype(float)
+    given = LAYOUTS[layout](x)
+    plain = np.ascontiguousarray(given, dtype=float)
+    loss = nn.SquaredError()
+    np.testing.assert_array_equal(net.predict(given, loss), net.predict(plain, loss))
+    if layout == "no rows":
+        assert net.predict(given, loss).shape == (0, 2)
+        return
+    expected = net.forward(plain)
+    np.testing.assert_array_equal(net.forward(given), expected)
+    dx = net.backward(expected)
+    np.testing.assert_array_equal(net.backward(LAYOUTS["fortran"](expected)), dx)
+    np.testing.assert_array_equal(net.backward(expected.astype(">f8")), dx)
+
+
+BAD_X = {
+    "complex": (lambda x: x + 1j, TypeError, "x must hold real numbers, got .*complex"),
+    "object": (lambda x: x.astype(object), TypeError, "x must hold .* got .*object"),
+    "strings": (lambda x: x.astype(str), TypeError, "x must hold real numbers, got"),
+    "one-dimensional": (lambda x: x[0], ValueError, r"\(3,\)"),
+    "three-dimensional": (lambda x: x[None], ValueError, r"\(1, 40, 3\)"),
+    "other features": (lambda x: x[:, :2], ValueError, r"3\).* got .*\(40, 2\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_X)
+def test_bad_x(case, net, x):
+    make, error, message = BAD_X[case]
+    with pytest.raises(error, match=message):
+        net.forward(make(x))
+    with pytest.raises(error, match=message):
+        net.predict(make(x), nn.SquaredError())
+
+
+def test_bad_gradient(net, x):
+    with pytest.raises(RuntimeError, match="backward needs a forward before it"):
+        net.backward(np.zeros((40, 2)))
+    output = net.forward(x)
+    with pytest.raises(ValueError, match=r"gradient must have the shape \(40, 2\)"):
+        net.backward(output[:10])
+    with pytest.raises(TypeError, match="gradient must hold real numbers"):
+        net.backward(output + 1j)
+
+
+def test_bad_networks():
+    with pytest.raises(ValueError, match="5"):
+        nn.Sequential([nn.Dense(3, 4), nn.Dense(5, 2)])
+    with pytest.raises(ValueError, match="5"):
+        nn.Sequential([nn.Dense(3, 4), nn.BatchNorm(5)])
+    with pytest.raises(ValueError, match="layer"):
+        nn.Sequential([])
+    with pytest.raises(
+        TypeError, match=r"layers must be layers of fastmlp.nn, got .*'relu'"
+    ):
+        nn.Sequential([nn.Dense(3, 4), "relu"])
+    with pytest.raises(TypeError, match=r"layers must be a list .* got Dense\(3, 4\)"):
+        nn.Sequential(nn.Dense(3, 4))
+    for dtype in ("int32", "float17", None, ">f4"):
+        message = "dtype must be one of float32, float64, got " + repr(dtype)
+        with pytest.raises(ValueError, match=message):
+            nn.Sequential([nn.Dense(3, 4)], dtype=dtype)
+    with pytest.raises(ValueError, match="seed"):
+        nn.Sequential([nn.Dense(3, 4)], random_state="seed")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Dense(0, 3), "in_features.* got 0"),
+        (lambda: nn.Dense(3, -1), "out_features.* got -1"),
+        (lambda: nn.BatchNorm(0), "features.* got 0"),
+        (lambda: nn.BatchNorm(3, momentum=1.5), "momentum.*got 1.5"),
+        (lambda: nn.BatchNorm(3, eps=-1.0), "eps.*got -1"),
+        (lambda: nn.Dropout(1.0), "rate.*got 1"),
+        (lambda: nn.Dropout(-0.1), "rate.*got -0.1"),
+        (lambda: nn.LeakyReLU(-1.0), "slope.*got -1"),
+        (lambda: nn.ELU(alpha=float("nan")), "alpha.*got nan"),
+    ],
+)
+def test_bad_layers(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_bad_loss(net, x):
+    with pytest.raises(
+        TypeError, match=r"loss must be .*SoftmaxCrossEntropy.* got 'mse'"
+    ):
+        net.predict(x, "mse")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "error", "message"),
+    [
+        (
+            nn.SGD,
+            {"learning_rate": -1},
+            ValueError,
+            "learning_rate must be in .*got -1",
+        ),
+        (nn.SGD, {"learning_rate": "0"}, TypeError, "learning_rate must be a number"),
+        (nn.SGD, {"learning_rate": np.inf}, ValueError, "learning_rate must be in"),
+        (nn.SGD, {"momentum": 1.5}, ValueError, "momentum.* got 1.5"),
+        (nn.SGD, {"alpha": -0.1}, ValueError, "alpha must be in .* got -0.1"),
+        (nn.Adam, {"beta_1": 1.0}, ValueError, "beta_1.* got 1"),
+        (nn.Adam, {"beta_2": -0.1}, ValueError, "beta_2.* got -0.1"),
+        (nn.Adam, {"epsilon": 0.0}, ValueError, "epsilon.* got 0"),
+    ],
+)
+def test_bad_optimizers(kind, settings, error, message, net):
+    with pytest.raises(error, match=message):
+        kind(net, **settings)
+    with pytest.raises(TypeError, match=r"net must be a Sequential, got \[\]"):
+        kind([])
