@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -45,35 +46,31 @@ def stubs(session: nox.Session) -> None:
     session.run(*stubtest, "fastmlp._core")
 
 
-@nox.session
+@nox.session(default=False)
 def sanitize(session: nox.Session) -> None:
-    """Run the tests on a core built with AddressSanitizer and UBSan."""
-    flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+    """Run the tests on a core of one level, built with AddressSanitizer and UBSan."""
+    level = os.environ.get("FASTMLP_LEVELS", "x86_64_v3")
+    sanitizers = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     session.install(
         ".[test]",
         "-Cbuild-dir=build/sanitize",
         "-Ccmake.build-type=RelWithDebInfo",
         "-Cinstall.strip=false",
         "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g",
-        f"-Ccmake.define.CMAKE_CXX_FLAGS={flags}",
-        f"-Ccmake.define.FASTMLP_LEVELS={session.env.get('FASTMLP_LEVEL', 'x86_64_v3')}",
+        f"-Ccmake.define.CMAKE_CXX_FLAGS={sanitizers} -fno-omit-frame-pointer",
+        f"-Ccmake.define.FASTMLP_LEVELS={level}",
     )
     # Both must come first: without libstdc++, exceptions crash under the preloaded libasan.
     libraries = [
         subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip()
         for name in ("libasan.so", "libstdc++.so.6")
     ]
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        *session.posargs,
-        env={
-            "LD_PRELOAD": " ".join(libraries),
-            "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own, at exit
-            "UBSAN_OPTIONS": "print_stacktrace=1",
-        },
-    )
+    environment = {
+        "LD_PRELOAD": " ".join(libraries),
+        "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own, at exit
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    session.run("python", "-m", "pytest", *session.posargs, env=environment)
 
 
 @nox.session(default=False)

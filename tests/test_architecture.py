@@ -15,7 +15,9 @@ if not cpp.is_dir():
 # From the top down; rooms of one stair may see one another.
 staircase = [
     {"bindings"},
+    {"objective"},
     {"trainer", "propagation"},
+    {"pass"},
     {"network"},
     {"layers"},
     {"activations", "losses", "optimizers"},

@@ -70,8 +70,8 @@ cases = {
         "delays": [0.05, 0.3, 0.5, 1.0],
     },
     "steps of seconds": {
-        "rows": 50000, "widths": [500, 600, 600], "batch_size": 0, "threads": 1,
-        "delays": [0.1, 0.2, 0.3],  # of a step, whose second part cannot be left
+        "rows": 15000, "widths": [200, 2000, 2000], "batch_size": 0, "threads": 1,
+        "delays": [0.2, 0.3, 0.4],  # of a step, whose second part cannot be left
     },
 }  # fmt: skip
 

@@ -5,11 +5,11 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <sstream>
+#include <algorithm>
 #include <string>
 #include <vector>
 
-#include "fastmlp/kernels/panels.hpp"
+#include "fastmlp/kernels/input.hpp"
 
 namespace fastmlp::bindings {
 
@@ -66,22 +66,90 @@ T* write(py::array& array, const std::string& name, const Shape& shape) {
   return static_cast<T*>(array.mutable_data());
 }
 
-// A user's matrix (any rows, columns): float32 or float64 in native byte order,
-// aligned, with any strides.
-inline InputView input(const py::array& x, const std::string& name, Index columns) {
+// A view and what holds its memory.
+struct HeldInput {
+  InputView view;
+  py::object owner;
+};
+
+inline bool is_double(const py::array& values, const std::string& name) {
+  if (py::isinstance<py::array_t<double>>(values)) return true;
+  if (py::isinstance<py::array_t<float>>(values)) return false;
+  throw py::type_error(name + " must have the dtype float32 or float64, got " +
+                       std::string(py::str(values.dtype())));
+}
+
+// float32 or float64 in native byte order, aligned, with any strides.
+inline HeldInput dense_input(const py::array& x, const std::string& name,
+                             Index columns) {
   check_shape(x, name, {-1, columns});
-  const bool is_double = py::isinstance<py::array_t<double>>(x);
-  if (!is_double && !py::isinstance<py::array_t<float>>(x))
-    throw py::type_error(name + " must have the dtype float32 or float64, got " +
-                         std::string(py::str(x.dtype())));
   if (!(x.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
     throw py::value_error(name + " must be aligned");
-  return {static_cast<const char*>(x.data()),
-          x.shape(0),
-          x.shape(1),
-          x.strides(0),
-          x.strides(1),
-          is_double};
+  const InputView view{static_cast<const char*>(x.data()),
+                       x.shape(0),
+                       x.shape(1),
+                       x.strides(0),
+                       x.strides(1),
+                       is_double(x, name)};
+  return {view, x};
+}
+
+template <class Integer>
+void check_indices(const py::array& starts, const py::array& indices, Index columns,
+                   const std::string& name) {
+  const auto* s = static_cast<const Integer*>(starts.data());
+  const auto* i = static_cast<const Integer*>(indices.data());
+  bool valid = starts.size() > 0 && s[0] == 0 && s[starts.size() - 1] <= indices.size();
+  valid = valid && std::is_sorted(s, s + starts.size()) &&
+          std::all_of(i, i + s[starts.size() - 1], [columns](Integer column) {
+            return column >= 0 && column < columns;
+          });
+  if (!valid) throw py::value_error(name + " must have valid CSR indices");
+}
+
+// SciPy's CSR: its three arrays, with indices of 32 or 64 bits.
+inline HeldInput sparse_input(const py::object& x, const std::string& name,
+                              Index columns) {
+  const auto shape = x.attr("shape").cast<std::pair<Index, Index>>();
+  if (shape.second != columns)
+    throw py::value_error(name + " must have the shape " + text({-1, columns}) +
+                          ", got " + text({shape.first, shape.second}));
+  const auto values = x.attr("data").cast<py::array>();
+  const auto indices = x.attr("indices").cast<py::array>();
+  const auto starts = x.attr("indptr").cast<py::array>();
+  const bool long_indices = py::isinstance<py::array_t<std::int64_t>>(indices);
+  const auto check = [&]<class Integer>(Integer) {
+    check_contiguous<Integer>(indices, name + ".indices");
+    check_contiguous<Integer>(starts, name + ".indptr");
+    check_shape(starts, name + ".indptr", {shape.first + 1});
+    check_indices<Integer>(starts, indices, columns, name);
+  };
+  if (long_indices) {
+    check(std::int64_t{});
+  } else {
+    check(std::int32_t{});
+  }
+  if (!(values.flags() & py::array::c_style) || values.size() < indices.size())
+    throw py::value_error(name + ".data must be contiguous and as long as its indices");
+  InputView view;
+  view.data = static_cast<const char*>(values.data());
+  view.rows = shape.first;
+  view.columns = columns;
+  view.is_double = is_double(values, name);
+  view.row_starts = starts.data();
+  view.indices = indices.data();
+  view.long_indices = long_indices;
+  return {view, py::make_tuple(values, indices, starts)};
+}
+
+// A user's matrix (n, columns): an array, or sparse in SciPy's CSR.
+inline HeldInput input(const py::object& x, const std::string& name, Index columns) {
+  if (py::isinstance<py::array>(x))
+    return dense_input(x.cast<py::array>(), name, columns);
+  if (py::hasattr(x, "indptr") && py::str(x.attr("format")).equal(py::str("csr")))
+    return sparse_input(x, name, columns);
+  throw py::type_error(name + " must be a NumPy array or a CSR matrix, got " +
+                       std::string(py::str(py::type::of(x))));
 }
 
 template <class T>

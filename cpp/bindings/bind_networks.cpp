@@ -19,10 +19,11 @@ void stop_unless(bool finished) {
 }
 
 template <class T>
-py::tuple forward(const BoundNetwork<T>& self, const py::array& x, py::list parameters,
+py::tuple forward(const BoundNetwork<T>& self, const py::object& x, py::list parameters,
                   bool training, std::uint64_t seed, std::uint32_t step,
                   int n_threads) {
-  const InputView view = input(x, "x", self.network.in_features());
+  const HeldInput held = input(x, "x", self.network.in_features());
+  const InputView& view = held.view;
   if (view.rows == 0) throw py::value_error("x must have at least one row, got 0");
   const auto arrays =
       read_slices<T>(self.network, parameters, Which::all, "parameters");
@@ -67,22 +68,27 @@ py::array backward(const BoundNetwork<T>&, const py::array& gradient,
 }
 
 template <class T>
-py::array predict_rows(const BoundNetwork<T>& self, const py::array& x,
-                       py::list parameters, const Loss& loss, int n_threads) {
-  const InputView view = input(x, "x", self.network.in_features());
+py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
+                       py::list parameters, const Loss& loss, int n_threads,
+                       bool check_finite) {
+  const HeldInput held = input(x, "x", self.network.in_features());
+  const InputView& view = held.view;
   const auto arrays =
       read_slices<T>(self.network, parameters, Which::all, "parameters");
   auto output = matrix<T>(view.rows, self.network.out_features());
   T* const to = output.mutable_data();
   const std::function<bool()> keep_going = until_interrupted();
-  bool finished = false;
+  auto state = Prediction::done;
   {
     const py::gil_scoped_release release;
     Parameters<T> packed(self.network, false, false);
     packed.load(self.network, arrays);
-    finished = predict(self.network, packed, loss, view, to, {n_threads, &keep_going});
+    state = predict(self.network, packed, loss, view, to,
+                    {n_threads, &keep_going, check_finite});
   }
-  stop_unless(finished);
+  stop_unless(state != Prediction::stopped);
+  if (state == Prediction::not_finite)
+    throw py::value_error("x must hold finite numbers, got NaN or infinity");
   return output;
 }
 
@@ -118,6 +124,7 @@ void bind_network(py::module_& m, const char* name, const char* workspace_name,
           "Fills `gradients`; returns the gradient with respect to the input.");
   cls.def("predict", &predict_rows<T>, py::arg("x"), py::arg("parameters"),
           py::arg("loss"), py::kw_only(), py::arg("n_threads"),
+          py::arg("check_finite") = false,
           "The loss's predictions, in bounded memory.");
   registry[py::dtype::of<T>()] = cls;
 }

@@ -1,6 +1,6 @@
-// Trainers, which hold the arrays that they read, and one elementwise optimizer step.
+// Trainers and objectives, which hold the arrays that they read.
 #include "arrays.hpp"
-#include "fastmlp/trainer.hpp"
+#include "fastmlp/objective.hpp"
 #include "interrupt.hpp"
 #include "members.hpp"
 #include "slices.hpp"
@@ -31,22 +31,29 @@ std::vector<Pointer> parse_state(const Network& network, const Optimizer& optimi
   return pointers;
 }
 
+template <class T>
+TrainingData<T> data(const HeldInput& x, const HeldTargets<T>& targets,
+                     const py::object& weight) {
+  return {x.view, targets.view,
+          weight.is_none() ? nullptr : weight.cast<py::array_t<T>>().data()};
+}
+
 // A trainer and the Python objects whose memory it uses.
 template <class T>
 class BoundTrainer {
  public:
   BoundTrainer(const py::object& network, const Loss& loss, const Optimizer& optimizer,
-               py::array x, const py::object& target, const py::object& sample_weight,
-               py::list parameters, py::list state, const TrainerSettings& settings)
+               const py::object& x, const py::object& target,
+               const py::object& sample_weight, py::list parameters, py::list state,
+               const TrainerSettings& settings)
       : network_(network_of(network)),
         optimizer_(optimizer),
-        x_(std::move(x)),
-        view_(input(x_, "x", network_.in_features())),
-        targets_(held_targets<T>(loss, target, view_.rows, network_.out_features())),
-        weight_(as_weights<T>(sample_weight, view_.rows)),
+        x_(input(x, "x", network_.in_features())),
+        targets_(held_targets<T>(loss, target, x_.view.rows, network_.out_features())),
+        weight_(as_weights<T>(sample_weight, x_.view.rows)),
         parameters_(std::move(parameters)),
         state_(std::move(state)),
-        trainer_(network_, loss, optimizer, data(), settings,
+        trainer_(network_, loss, optimizer, data(x_, targets_, weight_), settings,
                  {read_slices<T>(network_, parameters_, Which::all, "parameters"),
                   parse_state<const T*>(network_, optimizer, state_, &read<T>)}) {
     batch_size_ = settings.batch_size;
@@ -56,9 +63,9 @@ class BoundTrainer {
     const Index* rows = read<Index>(order, "order", {-1});
     const Index n = order.size();
     for (Index i = 0; i < n; ++i) {
-      if (rows[i] < 0 || rows[i] >= view_.rows)
+      if (rows[i] < 0 || rows[i] >= x_.view.rows)
         throw py::value_error("order must hold row numbers from 0 to " +
-                              std::to_string(view_.rows - 1) + ", got " +
+                              std::to_string(x_.view.rows - 1) + ", got " +
                               std::to_string(rows[i]));
     }
     const double* rates =
@@ -93,16 +100,9 @@ class BoundTrainer {
   int n_threads() const { return trainer_.n_threads(); }
 
  private:
-  TrainingData<T> data() const {
-    const T* weight =
-        weight_.is_none() ? nullptr : weight_.template cast<py::array_t<T>>().data();
-    return {view_, targets_.view, weight};
-  }
-
   Network network_;
   Optimizer optimizer_;
-  py::array x_;
-  InputView view_;
+  HeldInput x_;
   HeldTargets<T> targets_;
   py::object weight_;
   py::list parameters_;
@@ -113,35 +113,34 @@ class BoundTrainer {
   Trainer<T> trainer_;
 };
 
-TrainerSettings settings_from(double alpha, Index batch_size, std::uint64_t seed,
-                              std::int64_t step, int n_threads, bool clip) {
-  if (batch_size < 1)
-    throw py::value_error("batch_size must be at least 1, got " +
-                          std::to_string(batch_size));
-  if (n_threads < 1)
-    throw py::value_error("n_threads must be at least 1, got " +
-                          std::to_string(n_threads));
-  return {alpha, batch_size, seed, step, n_threads, clip};
+template <class Integer>
+Integer positive(Integer value, const char* name) {
+  if (value < 1)
+    throw py::value_error(std::string(name) + " must be at least 1, got " +
+                          std::to_string(value));
+  return value;
 }
 
 template <class T>
 void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
   using Bound = BoundTrainer<T>;
   auto cls = plain_class<Bound>(m, name, "Mini-batch training, an epoch in pieces.");
-  cls.def(py::init([](const py::object& network, const Loss& loss,
-                      const Optimizer& optimizer, py::array x, const py::object& target,
-                      const py::object& sample_weight, py::list parameters,
-                      py::list state, double alpha, Index batch_size,
-                      std::uint64_t seed, std::int64_t step, int n_threads, bool clip) {
-            return std::make_unique<Bound>(
-                network, loss, optimizer, std::move(x), target, sample_weight,
-                std::move(parameters), std::move(state),
-                settings_from(alpha, batch_size, seed, step, n_threads, clip));
-          }),
-          py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("x"),
-          py::arg("target"), py::arg("sample_weight"), py::arg("parameters"),
-          py::arg("state"), py::kw_only(), py::arg("alpha"), py::arg("batch_size"),
-          py::arg("seed"), py::arg("step"), py::arg("n_threads"), py::arg("clip"));
+  cls.def(
+      py::init([](const py::object& network, const Loss& loss,
+                  const Optimizer& optimizer, const py::object& x,
+                  const py::object& target, const py::object& sample_weight,
+                  py::list parameters, py::list state, double alpha, Index batch_size,
+                  std::uint64_t seed, std::int64_t step, int n_threads, bool clip) {
+        return std::make_unique<Bound>(
+            network, loss, optimizer, x, target, sample_weight, std::move(parameters),
+            std::move(state),
+            TrainerSettings{alpha, positive(batch_size, "batch_size"), seed, step,
+                            positive(n_threads, "n_threads"), clip});
+      }),
+      py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("x"),
+      py::arg("target"), py::arg("sample_weight"), py::arg("parameters"),
+      py::arg("state"), py::kw_only(), py::arg("alpha"), py::arg("batch_size"),
+      py::arg("seed"), py::arg("step"), py::arg("n_threads"), py::arg("clip"));
   cls.def("begin_epoch", &Bound::begin_epoch, py::arg("order"),
           py::arg("learning_rates"),
           "An epoch over rows `order`, with a learning rate for each batch.");
@@ -155,58 +154,62 @@ void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
   registry[py::dtype::of<T>()] = cls;
 }
 
-// One step on plain arrays: through aligned registers, a piece at a time.
+// The objective of L-BFGS and the Python objects whose memory it uses.
 template <class T>
-void update_array(const OptimizerRule<T>& rule, T decay, Index n, T* w, const T* g,
-                  const std::vector<T*>& state) {
-  constexpr Index piece = 1024;
-  alignas(kAlignment) T buffer[4][piece];
-  std::visit(
-      [&]<class Rule>(const Rule& r) {
-        static_assert(Rule::slots <= 2);
-        for (Index i = 0; i < n; i += piece) {
-          const Index size = std::min(piece, n - i);
-          const Index padded = round_up(size, kLanes<T>);
-          for (auto& part : buffer) std::fill_n(part, padded, T(0));
-          std::copy_n(w + i, size, buffer[0]);
-          std::copy_n(g + i, size, buffer[1]);
-          std::array<T*, Rule::slots> s;
-          for (std::size_t k = 0; k < s.size(); ++k) {
-            s[k] = buffer[2 + k];
-            std::copy_n(state[k] + i, size, s[k]);
-          }
-          update(r, decay, padded, buffer[0], buffer[1], s);
-          std::copy_n(buffer[0], size, w + i);
-          for (std::size_t k = 0; k < s.size(); ++k)
-            std::copy_n(s[k], size, state[k] + i);
-        }
-      },
-      rule);
-}
+class BoundObjective {
+ public:
+  using Settings = typename Objective<T>::Settings;
+
+  BoundObjective(const py::object& network, const Loss& loss, const py::object& x,
+                 const py::object& target, const py::object& sample_weight,
+                 const Settings& settings)
+      : network_(network_of(network)),
+        x_(input(x, "x", network_.in_features())),
+        targets_(held_targets<T>(loss, target, x_.view.rows, network_.out_features())),
+        weight_(as_weights<T>(sample_weight, x_.view.rows)),
+        objective_(network_, loss, data(x_, targets_, weight_), settings) {}
+
+  double operator()(py::list parameters, py::list gradients) {
+    const auto from = read_slices<T>(network_, parameters, Which::all, "parameters");
+    const auto to = write_slices<T>(network_, gradients, Which::trainable, "gradients");
+    const std::function<bool()> keep_going = until_interrupted();
+    std::optional<double> loss;
+    {
+      // Arrays are held as members or by the caller.
+      const py::gil_scoped_release release;
+      loss = objective_(from, to, keep_going);
+    }
+    if (!loss) throw py::error_already_set();
+    return *loss;
+  }
+
+ private:
+  Network network_;
+  HeldInput x_;
+  HeldTargets<T> targets_;
+  py::object weight_;
+  Objective<T> objective_;
+};
 
 template <class T>
-void update_all(const Optimizer& optimizer, py::list parameters, py::list gradients,
-                py::list state, const std::vector<double>& alphas, double learning_rate,
-                std::int64_t step) {
-  const OptimizerRule<T> rule = rule_at<T>(optimizer, learning_rate, step);
-  const std::size_t n = parameters.size();
-  const std::size_t n_slots = static_cast<std::size_t>(slots(optimizer));
-  if (gradients.size() != n || alphas.size() != n || state.size() != n * n_slots)
-    throw py::value_error(
-        "parameters, gradients, alphas and each slot of state must be of "
-        "one length");
-  for (std::size_t i = 0; i < n; ++i) {
-    auto w = parameters[i].cast<py::array>();
-    const Shape shape = shape_of(w);
-    std::vector<T*> slot_data;
-    for (std::size_t k = 0; k < n_slots; ++k) {
-      auto array = state[k * n + i].cast<py::array>();
-      slot_data.push_back(write<T>(array, "state", shape));
-    }
-    update_array<T>(
-        rule, static_cast<T>(alphas[i]), w.size(), write<T>(w, "parameters", shape),
-        read<T>(gradients[i].cast<py::array>(), "gradients", shape), slot_data);
-  }
+void bind_objective(py::module_& m, const char* name, py::dict& registry) {
+  using Bound = BoundObjective<T>;
+  auto cls = plain_class<Bound>(
+      m, name, "The loss over all rows and its gradient, as L-BFGS asks for them.");
+  cls.def(
+      py::init([](const py::object& network, const Loss& loss, const py::object& x,
+                  const py::object& target, const py::object& sample_weight,
+                  double alpha, int n_threads, bool clip) {
+        return std::make_unique<Bound>(
+            network, loss, x, target, sample_weight,
+            typename Bound::Settings{alpha, positive(n_threads, "n_threads"), clip});
+      }),
+      py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("target"),
+      py::arg("sample_weight"), py::kw_only(), py::arg("alpha"), py::arg("n_threads"),
+      py::arg("clip"));
+  cls.def("__call__", &Bound::operator(), py::arg("parameters"), py::arg("gradients"),
+          "The loss; its gradient is written into `gradients`.");
+  registry[py::dtype::of<T>()] = cls;
 }
 
 }  // namespace
@@ -216,21 +219,10 @@ void bind_trainers(py::module_& m) {
   bind_trainer<float>(m, "TrainerF32", trainers);
   bind_trainer<double>(m, "TrainerF64", trainers);
   m.attr("trainers") = trainers;
-  m.def(
-      "update",
-      [](const Optimizer& optimizer, py::list parameters, py::list gradients,
-         py::list state, const std::vector<double>& alphas, double learning_rate,
-         std::int64_t step) {
-        const bool is_float =
-            parameters.size() > 0 && py::isinstance<py::array_t<float>>(parameters[0]);
-        (is_float ? update_all<float> : update_all<double>)(optimizer, parameters,
-                                                            gradients, state, alphas,
-                                                            learning_rate, step);
-      },
-      py::arg("optimizer"), py::arg("parameters"), py::arg("gradients"),
-      py::arg("state"), py::arg("alphas"), py::kw_only(), py::arg("learning_rate"),
-      py::arg("step"),
-      "One step of an optimizer on plain arrays, in place; `step` counts from 1.");
+  py::dict objectives;
+  bind_objective<float>(m, "ObjectiveF32", objectives);
+  bind_objective<double>(m, "ObjectiveF64", objectives);
+  m.attr("objectives") = objectives;
 }
 
 }  // namespace fastmlp::bindings

@@ -20,6 +20,12 @@ template <class T>
 struct Targets {
   const std::int64_t* labels = nullptr;
   const T* values = nullptr;
+
+  // The targets of the rows from `first` on.
+  Targets from(Index first, Index columns) const {
+    return {labels ? labels + first : nullptr,
+            values ? values + first * columns : nullptr};
+  }
 };
 
 // scikit-learn reports log losses of probabilities clipped to [eps, 1 - eps]; so do its

@@ -4,8 +4,9 @@
 namespace fastmlp {
 
 template <class T>
-bool predict(const Network& network, const Parameters<T>& parameters, const Loss& loss,
-             const InputView& x, T* to, const Execution& execution) {
+Prediction predict(const Network& network, const Parameters<T>& parameters,
+                   const Loss& loss, const InputView& x, T* to,
+                   const Execution& execution) {
   const Index blocks = divide_up(x.rows, kBlockRows);
   const int n_threads = static_cast<int>(std::min<Index>(execution.n_threads, blocks));
   std::vector<std::unique_ptr<Pass<T>>> passes;  // one for each thread
@@ -15,23 +16,23 @@ bool predict(const Network& network, const Parameters<T>& parameters, const Loss
                                                Pass<T>::Purpose::inference));
     scratch.emplace_back(network.out_features());
   }
-  std::atomic<bool> stopped{false};
+  std::atomic<Prediction> state{Prediction::done};
   run_team(n_threads, [&](const Member& member) {
     const auto thread = static_cast<std::size_t>(member.index);
     const Range mine = member.share(blocks);
     const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
     for (Index block = mine.begin; block < mine.end; ++block) {
-      if (keep_going && !(*keep_going)()) stopped = true;
-      if (stopped.load(std::memory_order_relaxed)) return;
+      if (keep_going && !(*keep_going)()) state = Prediction::stopped;
+      if (state.load(std::memory_order_relaxed) != Prediction::done) return;
       const Range rows = even_part(x.rows, blocks, block);
-      InputView part = x;
-      part.data += rows.begin * x.row_stride;
-      passes[thread]->infer(part, rows.size(), parameters);
+      if (!passes[thread]->infer(x.from(rows.begin), rows.size(), parameters,
+                                 execution.check_finite))
+        state = Prediction::not_finite;
       fastmlp::predict(loss, passes[thread]->output(), {0, rows.size()},
                        to + rows.begin * network.out_features(), scratch[thread]);
     }
   });
-  return !stopped;
+  return state;
 }
 
 template <class T>
@@ -90,47 +91,18 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
     if (pass_.abandoned()) return;
     const Range mine = member.share(static_cast<Index>(units.size()));
     for (Index u = mine.begin; u < mine.end; ++u)
-      store_gradient(units[static_cast<std::size_t>(u)], gradients,
-                     scratch[static_cast<std::size_t>(member.index)].data());
+      pass_.store_gradient(units[static_cast<std::size_t>(u)], gradients, false,
+                           scratch[static_cast<std::size_t>(member.index)].data());
   });
   if (pass_.abandoned()) return false;
   unpack(pass_.input_gradient(), {0, rows_}, input_gradient);
   return true;
 }
 
-template <class T>
-void Propagation<T>::store_gradient(const GradientUnit& unit,
-                                    const std::vector<T*>& gradients,
-                                    T* scratch) const {
-  // Each layer with parameters has two trainable arrays: the first is weight or scale.
-  std::size_t first = 0;
-  for (Index l = 0; l < unit.layer; ++l)
-    if (network_.template get<Dense>(l) || network_.template get<BatchNorm>(l))
-      first += 2;
-  const LayerWork<T>& work = pass_.work(unit.layer);
-  const Index columns = work.y.columns;
-  if (network_.template get<BatchNorm>(unit.layer)) {
-    std::copy_n(work.batch.scale_gradient.data(), columns, gradients[first]);
-    std::copy_n(work.batch.shift_gradient.data(), columns, gradients[first + 1]);
-    return;
-  }
-  constexpr Index L = kLanes<T>;
-  dense_gradient(
-      unit.dense, work.x, work.dy, rows_, scratch,
-      [&](Index i, Index j, const T* block) {
-        for (Index row = 0; row < work.x.width(i); ++row)
-          std::copy_n(block + row * L, work.y.width(j),
-                      gradients[first] + (i * L + row) * columns + j * L);
-      },
-      [&](Index j, const T* sum) {
-        std::copy_n(sum, work.y.width(j), gradients[first + 1] + j * L);
-      });
-}
-
-template bool predict(const Network&, const Parameters<float>&, const Loss&,
-                      const InputView&, float*, const Execution&);
-template bool predict(const Network&, const Parameters<double>&, const Loss&,
-                      const InputView&, double*, const Execution&);
+template Prediction predict(const Network&, const Parameters<float>&, const Loss&,
+                            const InputView&, float*, const Execution&);
+template Prediction predict(const Network&, const Parameters<double>&, const Loss&,
+                            const InputView&, double*, const Execution&);
 template class Propagation<float>;
 template class Propagation<double>;
 

@@ -3,20 +3,25 @@
 #pragma once
 
 #include "losses.hpp"
-#include "network.hpp"
+#include "pass.hpp"
 
 namespace fastmlp {
 
 struct Execution {
   int n_threads = 1;
   const std::function<bool()>* keep_going = nullptr;  // asked between row blocks
+  bool check_finite = false;                          // of predictions' input
 };
 
-// The loss's predictions for all rows of x, into `to` (rows, outputs). Returns false if
-// it was told to stop. A row's bits do not depend on the rows around it.
+enum class Prediction { done, stopped, not_finite };
+
+// The loss's predictions for all rows of x, into `to` (rows, outputs); if asked to
+// check, gives up where x holds a number that is not finite. A row's bits do not depend
+// on the rows around it.
 template <class T>
-bool predict(const Network& network, const Parameters<T>& parameters, const Loss& loss,
-             const InputView& x, T* to, const Execution& execution);
+Prediction predict(const Network& network, const Parameters<T>& parameters,
+                   const Loss& loss, const InputView& x, T* to,
+                   const Execution& execution);
 
 // One batch's way through a network and back; holds what the way back needs, the
 // weights as they were included.
@@ -46,9 +51,6 @@ class Propagation {
   Index rows() const { return rows_; }
 
  private:
-  void store_gradient(const GradientUnit& unit, const std::vector<T*>& gradients,
-                      T* scratch) const;
-
   Network network_;
   Index rows_;
   Parameters<T> parameters_;

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "losses.hpp"
-#include "network.hpp"
 #include "optimizers.hpp"
+#include "pass.hpp"
 
 namespace fastmlp {
 

@@ -101,48 +101,4 @@ void transpose(Panels<T> from, Panels<T> to) {
   }
 }
 
-// A user's matrix as it lies in memory: float or double, any strides (in bytes).
-struct InputView {
-  const char* data = nullptr;
-  Index rows = 0;
-  Index columns = 0;
-  Index row_stride = 0;
-  Index column_stride = 0;
-  bool is_double = false;
-};
-
-namespace detail {
-
-template <class Source, class T>
-void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
-  for (Index row = rows.begin; row < rows.end; ++row) {
-    const char* from = x.data + (order ? order[row] : row) * x.row_stride;
-    for (Index panel = 0; panel < to.count(); ++panel) {
-      T* lanes = to.at(panel, row);
-      const Index width = to.width(panel);
-      if (x.column_stride == sizeof(Source)) {
-        const auto* values = reinterpret_cast<const Source*>(from) + panel * kLanes<T>;
-        for (Index i = 0; i < width; ++i) lanes[i] = static_cast<T>(values[i]);
-      } else {
-        for (Index i = 0; i < width; ++i) {
-          lanes[i] = static_cast<T>(*reinterpret_cast<const Source*>(
-              from + (panel * kLanes<T> + i) * x.column_stride));
-        }
-      }
-    }
-  }
-}
-
-}  // namespace detail
-
-// Rows order[rows] of `x` (or x's own `rows` where order is null) into rows of `to`.
-template <class T>
-void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
-  if (x.is_double) {
-    detail::gather<double>(x, order, rows, to);
-  } else {
-    detail::gather<float>(x, order, rows, to);
-  }
-}
-
 }  // namespace fastmlp

@@ -64,7 +64,7 @@ class _Network:
     ) -> list[tuple[str, tuple[int, ...], bool]]: ...  # name, shape, trainable
     def forward(
         self,
-        x: NDArray[Any],
+        x: Any,
         parameters: list[NDArray[Any]],
         *,
         training: bool,
@@ -82,11 +82,12 @@ class _Network:
     ) -> NDArray[Any]: ...
     def predict(
         self,
-        x: NDArray[Any],
+        x: Any,
         parameters: list[NDArray[Any]],
         loss: nn._Loss,
         *,
         n_threads: int,
+        check_finite: bool = False,
     ) -> NDArray[Any]: ...
 
 @final
@@ -101,7 +102,7 @@ class _Trainer:
         network: Any,
         loss: nn._Loss,
         optimizer: _Rule,
-        x: NDArray[Any],
+        x: Any,
         target: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         parameters: list[NDArray[Any]],
@@ -132,8 +133,33 @@ class TrainerF32(_Trainer): ...
 @final
 class TrainerF64(_Trainer): ...
 
+class _Objective:
+    def __init__(
+        self,
+        network: Any,
+        loss: nn._Loss,
+        x: Any,
+        target: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        *,
+        alpha: float,
+        n_threads: int,
+        clip: bool,
+    ) -> None: ...
+    def __call__(
+        self, parameters: list[NDArray[Any]], gradients: list[NDArray[Any]]
+    ) -> float: ...
+
+@final
+class ObjectiveF32(_Objective): ...
+
+@final
+class ObjectiveF64(_Objective): ...
+
 networks: dict[Any, type[NetworkF32] | type[NetworkF64]]
 trainers: dict[Any, type[TrainerF32] | type[TrainerF64]]
+
+objectives: dict[Any, type[ObjectiveF32] | type[ObjectiveF64]]
 
 def update(
     optimizer: _Rule,

@@ -1,0 +1,116 @@
+// A user's matrix as it lies in memory, and its rows gathered into panels: the only
+// place that reads X, which is never copied as a whole.
+#pragma once
+
+#include "panels.hpp"
+
+namespace fastmlp {
+
+// Dense with any strides, or sparse in compressed rows (CSR); float or double.
+struct InputView {
+  const char* data = nullptr;
+  Index rows = 0;
+  Index columns = 0;
+  Index row_stride = 0;     // bytes
+  Index column_stride = 0;  // bytes
+  bool is_double = false;
+
+  // CSR: row r holds entries row_starts[r] to row_starts[r + 1] of `data` and
+  // `indices`.
+  const void* row_starts = nullptr;
+  const void* indices = nullptr;
+  bool long_indices = false;
+
+  bool is_sparse() const { return row_starts != nullptr; }
+  // The rows from `first` on.
+  InputView from(Index first) const {
+    InputView part = *this;
+    part.rows -= first;
+    if (is_sparse()) {
+      const Index size = long_indices ? sizeof(std::int64_t) : sizeof(std::int32_t);
+      part.row_starts = static_cast<const char*>(row_starts) + first * size;
+    } else {
+      part.data += first * row_stride;
+    }
+    return part;
+  }
+};
+
+namespace detail {
+
+template <class Source, class T>
+void gather_dense(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+  for (Index row = rows.begin; row < rows.end; ++row) {
+    const char* from = x.data + (order ? order[row] : row) * x.row_stride;
+    for (Index panel = 0; panel < to.count(); ++panel) {
+      T* lanes = to.at(panel, row);
+      const Index width = to.width(panel);
+      if (x.column_stride == sizeof(Source)) {
+        const auto* values = reinterpret_cast<const Source*>(from) + panel * kLanes<T>;
+        for (Index i = 0; i < width; ++i) lanes[i] = static_cast<T>(values[i]);
+      } else {
+        for (Index i = 0; i < width; ++i) {
+          lanes[i] = static_cast<T>(*reinterpret_cast<const Source*>(
+              from + (panel * kLanes<T> + i) * x.column_stride));
+        }
+      }
+    }
+  }
+}
+
+template <class Source, class Integer, class T>
+void gather_sparse(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+  const auto* values = reinterpret_cast<const Source*>(x.data);
+  const auto* starts = static_cast<const Integer*>(x.row_starts);
+  const auto* indices = static_cast<const Integer*>(x.indices);
+  for (Index row = rows.begin; row < rows.end; ++row) {
+    for (Index panel = 0; panel < to.count(); ++panel)
+      std::fill_n(to.at(panel, row), kLanes<T>, T(0));
+    const Index from = order ? order[row] : row;
+    for (Integer entry = starts[from]; entry < starts[from + 1]; ++entry) {
+      const Index column = indices[entry];
+      // Entries of one place add up, as in SciPy.
+      to.at(column / kLanes<T>, row)[column % kLanes<T>] +=
+          static_cast<T>(values[entry]);
+    }
+  }
+}
+
+template <class Source, class T>
+void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+  if (!x.is_sparse()) {
+    gather_dense<Source>(x, order, rows, to);
+  } else if (x.long_indices) {
+    gather_sparse<Source, std::int64_t>(x, order, rows, to);
+  } else {
+    gather_sparse<Source, std::int32_t>(x, order, rows, to);
+  }
+}
+
+}  // namespace detail
+
+// Rows order[rows] of `x` (or x's own `rows` where order is null) into rows of `to`.
+template <class T>
+void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+  if (x.is_double) {
+    detail::gather<double>(x, order, rows, to);
+  } else {
+    detail::gather<float>(x, order, rows, to);
+  }
+}
+
+// True if no element of some rows is NaN or infinite.
+template <class T>
+bool all_finite(Panels<T> x, Range rows) {
+  Vec<T> sum(0);  // 0 times a number that is not finite is NaN, and stays
+  for (Index panel = 0; panel < x.count(); ++panel) {
+    const T* from = x.at(panel, rows.begin);
+    for (Index i = 0; i < rows.size() * kLanes<T>; i += Vec<T>::size)
+      sum = fma(Vec<T>::load(from + i), Vec<T>(0), sum);
+  }
+  alignas(kAlignment) T lanes[Vec<T>::size];
+  sum.store(lanes);
+  return std::all_of(lanes, lanes + Vec<T>::size, [](T lane) { return lane == T(0); });
+}
+
+}  // namespace fastmlp

@@ -1,0 +1,99 @@
+// One evaluation: chunks of rows forward and back, their gradients summed in order.
+#include "objective.hpp"
+
+#include <numeric>
+
+namespace fastmlp {
+namespace {
+
+constexpr Index kChunkRows = 2048;
+
+}  // namespace
+
+template <class T>
+Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
+                        const Settings& settings)
+    : network_(std::move(network)),
+      loss_(loss),
+      data_(data),
+      settings_(settings),
+      clip_(settings.clip ? Clip<T>::scikit_learn() : Clip<T>::none()),
+      parameters_(network_, true, false),
+      pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients),
+      units_(gradient_units<T>(network_)),
+      block_loss_(static_cast<std::size_t>(row_blocks(kChunkRows))) {
+  weight_sum_ = static_cast<double>(data.x.rows);
+  if (const T* weight = data.sample_weight)
+    weight_sum_ = std::accumulate(weight, weight + data.x.rows, 0.0);
+  for (int i = 0; i < settings.n_threads; ++i) {
+    loss_scratch_.emplace_back(network_.out_features());
+    gradient_scratch_.emplace_back(kUnitScratch<T>);
+  }
+}
+
+template <class T>
+std::optional<double> Objective<T>::operator()(
+    const std::vector<const T*>& parameters, const std::vector<T*>& gradients,
+    const std::function<bool()>& keep_going) {
+  parameters_.load(network_, parameters);
+  pass_.watch(&keep_going);
+  double loss = 0;
+  for (Index row = 0; row < data_.x.rows; row += kChunkRows) {
+    loss += add_chunk({row, std::min(data_.x.rows, row + kChunkRows)}, gradients);
+    if (pass_.abandoned()) return std::nullopt;
+  }
+  return loss / weight_sum_ + add_penalty(parameters, gradients);
+}
+
+// The chunk's sum of weight x loss.
+template <class T>
+double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
+  const InputView x = data_.x.from(rows.begin);
+  const Targets<T> targets = data_.targets.from(rows.begin, network_.out_features());
+  const T* weight = data_.sample_weight ? data_.sample_weight + rows.begin : nullptr;
+  const T scale = static_cast<T>(1 / weight_sum_);
+  pass_.begin({rows.size(), true, 0, 0, weight}, parameters_);
+  run_team(settings_.n_threads, [&](const Member& member) {
+    const auto thread = static_cast<std::size_t>(member.index);
+    pass_.forward(
+        member, [&](Range part) { gather(x, nullptr, part, pass_.input()); },
+        [&](Index block, Range part) {
+          block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
+              loss_, pass_.output(), part, targets, nullptr, weight, scale, clip_,
+              pass_.output_gradient(), loss_scratch_[thread]);
+          pass_.backward_top(block, part);
+        });
+    member.barrier([] {});
+    if (pass_.abandoned()) return;
+    const Range mine = member.share(static_cast<Index>(units_.size()));
+    for (Index u = mine.begin; u < mine.end; ++u)
+      pass_.store_gradient(units_[static_cast<std::size_t>(u)], gradients,
+                           rows.begin > 0, gradient_scratch_[thread].data());
+  });
+  return std::accumulate(block_loss_.begin(),
+                         block_loss_.begin() + row_blocks(rows.size()), 0.0);
+}
+
+template <class T>
+double Objective<T>::add_penalty(const std::vector<const T*>& parameters,
+                                 const std::vector<T*>& gradients) const {
+  if (settings_.alpha == 0) return 0;
+  const T decay = static_cast<T>(settings_.alpha / weight_sum_);
+  const std::vector<Slice> slices = network_.slices();
+  double squares = 0;
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    if (slices[i].shape.size() != 2) continue;  // a bias
+    const Index n = slices[i].shape[0] * slices[i].shape[1];
+    for (Index k = 0; k < n; ++k) {
+      const T weight = parameters[i][k];
+      squares += static_cast<double>(weight) * static_cast<double>(weight);
+      gradients[i][k] += decay * weight;
+    }
+  }
+  return 0.5 * settings_.alpha * squares / weight_sum_;
+}
+
+template class Objective<float>;
+template class Objective<double>;
+
+}  // namespace fastmlp

@@ -1,0 +1,266 @@
+// Where layers share memory, which are taken in one go, and what waits for a whole
+// batch.
+#include "pass.hpp"
+
+namespace fastmlp {
+
+template <class T>
+std::vector<GradientUnit> gradient_units(const Network& network) {
+  std::vector<GradientUnit> units;
+  for (Index l = 0; l < network.size(); ++l) {
+    if (network.get<BatchNorm>(l)) units.push_back({l, {}});
+    const auto* dense = network.get<Dense>(l);
+    if (!dense) continue;
+    const Index inputs = divide_up(dense->in_features, kLanes<T>);
+    const Index outputs = divide_up(dense->out_features, kLanes<T>);
+    for (Index j = 0; j < outputs; j += Tile<T>::panels)
+      for (Index i = 0; i < inputs; i += kUnitInputs)
+        units.push_back({l,
+                         {{i, std::min(inputs, i + kUnitInputs)},
+                          {j, std::min(outputs, j + Tile<T>::panels)}}});
+  }
+  return units;
+}
+
+template <class T>
+Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose)
+    : network_(network),
+      capacity_(capacity),
+      last_gradient_(purpose == Purpose::gradients_of_input_too
+                         ? 0
+                         : network.first_trainable() + 1),
+      works_(static_cast<std::size_t>(network.size())) {
+  allocate_outputs(purpose != Purpose::inference);
+  if (purpose != Purpose::inference) allocate_gradients();
+}
+
+template <class T>
+Panels<T> Pass<T>::allocate(Index columns) {
+  memory_.push_back(PanelBuffer<T>(capacity_, columns));
+  return memory_.back().panels;
+}
+
+// An activation works in place where the layer before it does not need its own output.
+template <class T>
+void Pass<T>::allocate_outputs(bool gradients) {
+  Panels<T> x = input_ = allocate(network_.in_features());
+  for (Index l = 0; l < network_.size(); ++l) {
+    const auto* activation = network_.get<Activation>(l);
+    const bool in_place = activation && l > 0 && !network_.get<Activation>(l - 1);
+    at(l).x = x;
+    at(l).y = in_place ? x : allocate(network_.width(l + 1));
+    x = at(l).y;
+    if (const auto* norm = network_.get<BatchNorm>(l))
+      at(l).batch =
+          BatchStatistics<T>(BatchNormState<T>::padded(*norm), row_blocks(capacity_));
+    const bool keeps =
+        network_.get<Dropout>(l) || (activation && needs_slope(*activation));
+    if (gradients && keeps) at(l).slope = allocate(x.columns);
+  }
+}
+
+// All layers but Dense turn dy into dx in place.
+template <class T>
+void Pass<T>::allocate_gradients() {
+  Panels<T> dy = allocate(network_.out_features());
+  for (Index l = network_.size() - 1; l >= 0; --l) {
+    at(l).dy = dy;
+    if (network_.get<Dense>(l))
+      dy = l >= last_gradient_ ? allocate(network_.width(l)) : Panels<T>{};
+    at(l).dx = dy;
+    if (!dy) break;
+  }
+}
+
+template <class T>
+void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parameters) {
+  settings_ = settings;
+  parameters_ = &parameters;
+  abandoned_ = false;
+  if (settings.training) return;
+  for (const Index l : network_.batch_norms())
+    batch_norm_use_running(*network_.get<BatchNorm>(l),
+                           parameters.template get<BatchNormState<T>>(l), at(l).batch);
+}
+
+template <class T>
+void Pass<T>::commit(Parameters<T>& parameters) const {
+  for (const Index l : network_.batch_norms())
+    batch_norm_commit(*network_.get<BatchNorm>(l), work(l).batch,
+                      parameters.template get<BatchNormState<T>>(l));
+}
+
+template <class T>
+void Pass<T>::forward_rows(Index from, Index to, Range rows) {
+  for (Index l = from; l < to;) l = forward_layer(l, to, rows);
+}
+
+template <class T>
+bool Pass<T>::infer(const InputView& x, Index rows, const Parameters<T>& parameters,
+                    bool check_finite) {
+  begin({rows}, parameters);
+  gather(x, nullptr, {0, rows}, input_);
+  if (check_finite && !all_finite(input_, {0, rows})) return false;
+  forward_rows(0, network_.size(), {0, rows});
+  return true;
+}
+
+namespace {
+
+// f(activation) with the activation at layer `l`, or with Identity where there is none.
+template <class F>
+void with_activation(const Network& network, Index l, Index end, F&& f) {
+  const auto* activation = l < end && l >= 0 ? network.get<Activation>(l) : nullptr;
+  if (activation) {
+    std::visit(f, *activation);
+  } else {
+    f(Identity{});
+  }
+}
+
+}  // namespace
+
+// Returns the layer to go on with: an activation is taken along with the layer before
+// it, panel by panel while the panel is in cache.
+template <class T>
+Index Pass<T>::forward_layer(Index l, Index to, Range rows) {
+  const LayerWork<T>& w = at(l);
+  const Index next = l + 1 < to && network_.get<Activation>(l + 1) ? l + 1 : l;
+  if (network_.get<Dense>(l)) {
+    const auto& state = parameters_->template get<DenseState<T>>(l);
+    with_activation(network_, l + 1, to, [&](const auto& f) {
+      dense_forward(state, w.x, w.y, rows,
+                    [&](Index p) { activate(f, w.y, w.y, at(next).slope, p, rows); });
+    });
+    return next + 1;
+  }
+  if (network_.get<BatchNorm>(l)) {
+    const auto& state = parameters_->template get<BatchNormState<T>>(l);
+    with_activation(network_, l + 1, to, [&](const auto& f) {
+      for (Index p = 0; p < w.y.count(); ++p) {
+        batch_norm_forward(state, w.batch, w.x, w.y, p, rows);
+        activate(f, w.y, w.y, at(next).slope, p, rows);
+      }
+    });
+    return next + 1;
+  }
+  if (const auto* dropout = network_.get<Dropout>(l)) {
+    if (settings_.training) {
+      const DropoutKey key{settings_.seed, settings_.step,
+                           static_cast<std::uint32_t>(l)};
+      dropout_forward(*dropout, key, w.x, w.y, w.slope, rows);
+    } else {
+      dropout_inference(w.x, w.y, rows);
+    }
+    return l + 1;
+  }
+  with_activation(network_, l, to, [&](const auto& f) {
+    for (Index p = 0; p < w.y.count(); ++p) activate(f, w.x, w.y, w.slope, p, rows);
+  });
+  return l + 1;
+}
+
+// Layers from - 1 down to `to`.
+template <class T>
+void Pass<T>::backward_rows(Index from, Index to, Range rows) {
+  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, rows);
+}
+
+template <class T>
+Index Pass<T>::backward_layer(Index l, Index to, Range rows) {
+  const LayerWork<T>& w = at(l);
+  if (network_.get<Dense>(l)) {
+    const auto& state = parameters_->template get<DenseState<T>>(l);
+    const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
+    const LayerWork<T>& below = at(taken_along ? l - 1 : l);
+    with_activation(network_, taken_along ? l - 1 : -1, l, [&](const auto& f) {
+      dense_backward(state, w.dy, w.dx, rows, [&](Index p) {
+        activate_backward(f, below.y, below.slope, w.dx, p, rows);
+      });
+    });
+    return taken_along ? l - 2 : l - 1;
+  }
+  if (network_.get<Dropout>(l)) {
+    if (settings_.training) dropout_backward(w.slope, w.dy, rows);
+  } else if (network_.get<Activation>(l)) {
+    with_activation(network_, l, network_.size(), [&](const auto& f) {
+      for (Index p = 0; p < w.dy.count(); ++p)
+        activate_backward(f, w.y, w.slope, w.dy, p, rows);
+    });
+  } else {
+    batch_norm_backward(parameters_->template get<BatchNormState<T>>(l), w.batch, w.x,
+                        w.dy, settings_.weight, rows);
+  }
+  return l - 1;
+}
+
+// Where the way down from the `i`-th batch norm pauses: above the batch norm before it,
+// whose sums over the batch come first, or at the bottom.
+template <class T>
+Index Pass<T>::bottom_of(std::size_t i) const {
+  return i == 0 ? last_gradient_ : network_.batch_norms()[i - 1] + 1;
+}
+
+template <class T>
+void Pass<T>::backward_top(Index block, Range rows) {
+  const auto& norms = network_.batch_norms();
+  backward_rows(network_.size(), bottom_of(norms.size()), rows);
+  if (!norms.empty()) {
+    LayerWork<T>& w = at(norms.back());
+    batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
+  }
+}
+
+template <class T>
+void Pass<T>::backward_rest(const Member& member) {
+  const auto& norms = network_.batch_norms();
+  for (std::size_t i = norms.size(); i-- > 0;) {
+    member.barrier([&] {
+      batch_norm_combine_gradient(row_blocks(settings_.rows), at(norms[i]).batch);
+    });
+    each_block(member, [&](Index block, Range rows) {
+      backward_rows(norms[i] + 1, bottom_of(i), rows);
+      if (i > 0) {
+        LayerWork<T>& w = at(norms[i - 1]);
+        batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
+      }
+    });
+  }
+}
+
+template <class T>
+void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gradients,
+                             bool add, T* scratch) const {
+  const auto put = [add](const T* from, Index n, T* to) {
+    for (Index i = 0; i < n; ++i) to[i] = add ? to[i] + from[i] : from[i];
+  };
+  // Each layer with parameters has two trainable arrays: the first is weight or scale.
+  std::size_t first = 0;
+  for (Index l = 0; l < unit.layer; ++l)
+    if (network_.get<Dense>(l) || network_.get<BatchNorm>(l)) first += 2;
+  const LayerWork<T>& w = work(unit.layer);
+  const Index columns = w.y.columns;
+  if (network_.get<BatchNorm>(unit.layer)) {
+    put(w.batch.scale_gradient.data(), columns, gradients[first]);
+    put(w.batch.shift_gradient.data(), columns, gradients[first + 1]);
+    return;
+  }
+  constexpr Index L = kLanes<T>;
+  dense_gradient(
+      unit.dense, w.x, w.dy, settings_.rows, scratch,
+      [&](Index i, Index j, const T* block) {
+        for (Index row = 0; row < w.x.width(i); ++row)
+          put(block + row * L, w.y.width(j),
+              gradients[first] + (i * L + row) * columns + j * L);
+      },
+      [&](Index j, const T* sum) {
+        put(sum, w.y.width(j), gradients[first + 1] + j * L);
+      });
+}
+
+template std::vector<GradientUnit> gradient_units<float>(const Network&);
+template std::vector<GradientUnit> gradient_units<double>(const Network&);
+template class Pass<float>;
+template class Pass<double>;
+
+}  // namespace fastmlp

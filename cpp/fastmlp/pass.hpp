@@ -1,0 +1,166 @@
+// A pass of a batch over a network, forward and back: what the layers keep for it, and
+// the row blocks and units of work that threads share.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <vector>
+
+#include "kernels/input.hpp"
+#include "network.hpp"
+#include "parallel.hpp"
+
+namespace fastmlp {
+
+// A batch is cut into row blocks by its size alone; blocks go to threads as a whole.
+constexpr Index kBlockRows = 64;
+constexpr Index row_blocks(Index rows) {
+  constexpr Index undivided = 40;
+  return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * kBlockRows);
+}
+
+// A piece of the gradient that one thread computes: of a Dense layer, or a batch
+// norm's.
+struct GradientUnit {
+  Index layer;
+  DenseUnit dense;  // not used by a batch norm
+};
+
+// What a pass is asked to do.
+template <class T>
+struct PassSettings {
+  Index rows = 0;
+  bool training = false;
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+  const T* weight = nullptr;  // by row in the batch; may be null
+};
+
+// The memory of a pass over up to `capacity` rows, and the pass itself: forward and, on
+// the way back, the gradients with respect to every layer's output. Members of a team
+// call it together; between calls with a barrier inside, all its state is theirs.
+template <class T>
+class Pass {
+ public:
+  enum class Purpose { inference, gradients, gradients_of_input_too };
+
+  Pass(const Network& network, Index capacity, Purpose purpose);
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+
+  void begin(const PassSettings<T>& settings, const Parameters<T>& parameters);
+  const PassSettings<T>& settings() const { return settings_; }
+
+  Panels<T> input() const { return input_; }
+  Panels<T> output() const { return works_.back().y; }
+  Panels<T> output_gradient() const { return works_.back().dy; }
+  Panels<T> input_gradient() const { return works_.front().dx; }
+  const LayerWork<T>& work(Index l) const {
+    return works_[static_cast<std::size_t>(l)];
+  }
+
+  // Forget that somebody said no, for the way back.
+  void resume() { abandoned_ = false; }
+
+  // Inference on the first `rows` rows of x by the calling thread alone; false, and no
+  // output, where they are checked and hold a number that is not finite.
+  bool infer(const InputView& x, Index rows, const Parameters<T>& parameters,
+             bool check_finite);
+
+  // source(rows) fills rows of the input; top(block, rows) finds rows of the output.
+  template <class Source, class Top>
+  void forward(const Member& member, Source&& source, Top&& top);
+  // From rows of the output gradient down to the last batch norm ...
+  void backward_top(Index block, Range rows);
+  // ... and, once all blocks are there, to the bottom.
+  void backward_rest(const Member& member);
+
+  // One unit of the gradient with respect to the parameters into plain arrays, one for
+  // each trainable slice in their order; or added to what they hold.
+  void store_gradient(const GradientUnit& unit, const std::vector<T*>& gradients,
+                      bool add, T* scratch) const;
+
+  // Moves running statistics after a training pass.
+  void commit(Parameters<T>& parameters) const;
+
+  // Calls f(block, rows) for this member's blocks; member 0 asks `keep_going` in
+  // between, and nobody goes on once it has said no.
+  template <class F>
+  void each_block(const Member& member, F&& f);
+  void watch(const std::function<bool()>* keep_going) { keep_going_ = keep_going; }
+  bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
+
+  const Network& network() const { return network_; }
+
+ private:
+  LayerWork<T>& at(Index l) { return works_[static_cast<std::size_t>(l)]; }
+  Panels<T> allocate(Index columns);
+  void allocate_outputs(bool gradients);
+  void allocate_gradients();
+
+  void forward_rows(Index from, Index to, Range rows);
+  Index forward_layer(Index l, Index to, Range rows);
+  void backward_rows(Index from, Index to, Range rows);
+  Index backward_layer(Index l, Index to, Range rows);
+  Index bottom_of(std::size_t batch_norm) const;
+
+  const Network& network_;
+  Index capacity_;
+  Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
+  Panels<T> input_;
+  std::vector<LayerWork<T>> works_;
+  std::vector<PanelBuffer<T>> memory_;
+
+  PassSettings<T> settings_;
+  const Parameters<T>* parameters_ = nullptr;
+  const std::function<bool()>* keep_going_ = nullptr;
+  std::atomic<bool> abandoned_{false};
+};
+
+template <class T>
+template <class F>
+void Pass<T>::each_block(const Member& member, F&& f) {
+  const Index blocks = row_blocks(settings_.rows);
+  const Range mine = member.share(blocks);
+  for (Index block = mine.begin; block < mine.end; ++block) {
+    if (member.index == 0 && keep_going_ && !(*keep_going_)()) abandoned_ = true;
+    if (abandoned()) return;
+    f(block, even_part(settings_.rows, blocks, block));
+  }
+}
+
+template <class T>
+template <class Source, class Top>
+void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
+  Index from = 0;
+  bool filled = false;
+  if (settings_.training) {
+    for (const Index l : network_.batch_norms()) {
+      each_block(member, [&](Index block, Range rows) {
+        if (!filled) source(rows);
+        forward_rows(from, l, rows);
+        batch_norm_collect(at(l).x, rows, settings_.weight, block, at(l).batch);
+      });
+      member.barrier([&] {
+        batch_norm_combine(*network_.get<BatchNorm>(l), row_blocks(settings_.rows),
+                           at(l).batch);
+      });
+      from = l;
+      filled = true;
+    }
+  }
+  each_block(member, [&](Index block, Range rows) {
+    if (!filled) source(rows);
+    forward_rows(from, network_.size(), rows);
+    top(block, rows);
+  });
+}
+
+// The gradient's units, in a fixed order.
+template <class T>
+std::vector<GradientUnit> gradient_units(const Network& network);
+
+extern template class Pass<float>;
+extern template class Pass<double>;
+
+}  // namespace fastmlp
