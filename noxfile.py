@@ -56,7 +56,7 @@ def sanitize(session: nox.Session) -> None:
         "-Cbuild-dir=build/sanitize",
         "-Ccmake.build-type=RelWithDebInfo",
         "-Cinstall.strip=false",
-        "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g",
+        "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g",
         f"-Ccmake.define.CMAKE_CXX_FLAGS={sanitizers} -fno-omit-frame-pointer",
         f"-Ccmake.define.FASTMLP_LEVELS={level}",
     )

@@ -1,5 +1,5 @@
-// NumPy arrays as the library sees them, and every check of an array. Nothing is copied
-// silently: an array that does not fit is refused.
+// NumPy arrays as the library sees them, and every check of an argument. Nothing is
+// copied silently: an array that does not fit is refused.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -24,6 +24,20 @@ inline std::string text(const Shape& shape) {
   if (shape.size() != 1)
     out.replace(out.size() - std::min<std::size_t>(2, out.size() - 1), 2, ")");
   return out;
+}
+
+template <class Integer>
+Integer positive(Integer value, const char* name) {
+  if (value < 1)
+    throw py::value_error(std::string(name) + " must be at least 1, got " +
+                          std::to_string(value));
+  return value;
+}
+
+// More threads than this help nobody and cost memory each; results are the same.
+inline int checked_threads(int n_threads) {
+  constexpr int most = 256;
+  return std::min(positive(n_threads, "n_threads"), most);
 }
 
 inline Shape shape_of(const py::array& array) {

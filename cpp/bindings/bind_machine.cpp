@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "arrays.hpp"
 #include "fastmlp/kernels/peak.hpp"
 #include "fastmlp/parallel.hpp"
 
@@ -16,7 +17,7 @@ double fma_peak(const std::string& dtype, int n_threads, double seconds) {
   if (dtype != "float32" && dtype != "float64")
     throw py::value_error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
   std::atomic<double> flops{0};
-  run_team(n_threads, [&](const Member&) {
+  run_team(checked_threads(n_threads), [&](const Member&) {
     flops.fetch_add(dtype == "float32" ? fma_rate<float>(seconds)
                                        : fma_rate<double>(seconds));
   });

@@ -22,6 +22,7 @@ template <class T>
 py::tuple forward(const BoundNetwork<T>& self, const py::object& x, py::list parameters,
                   bool training, std::uint64_t seed, std::uint32_t step,
                   int n_threads) {
+  const int threads = checked_threads(n_threads);
   const HeldInput held = input(x, "x", self.network.in_features());
   const InputView& view = held.view;
   if (view.rows == 0) throw py::value_error("x must have at least one row, got 0");
@@ -39,8 +40,8 @@ py::tuple forward(const BoundNetwork<T>& self, const py::object& x, py::list par
     // The arrays are held by the caller; no Python object is touched.
     const py::gil_scoped_release release;
     propagation = std::make_shared<Propagation<T>>(self.network, view.rows, arrays);
-    finished = propagation->forward(view, {training, seed, step}, to,
-                                    {n_threads, &keep_going});
+    finished =
+        propagation->forward(view, {training, seed, step}, to, {threads, &keep_going});
     if (finished && training) propagation->save_statistics(statistics);
   }
   stop_unless(finished);
@@ -50,6 +51,7 @@ py::tuple forward(const BoundNetwork<T>& self, const py::object& x, py::list par
 template <class T>
 py::array backward(const BoundNetwork<T>&, const py::array& gradient,
                    py::list gradients, Propagation<T>& workspace, int n_threads) {
+  const int threads = checked_threads(n_threads);
   const Network& network = workspace.network();
   const T* top =
       read<T>(gradient, "gradient", {workspace.rows(), network.out_features()});
@@ -61,7 +63,7 @@ py::array backward(const BoundNetwork<T>&, const py::array& gradient,
   bool finished = false;
   {
     const py::gil_scoped_release release;
-    finished = workspace.backward(top, arrays, to, {n_threads, &keep_going});
+    finished = workspace.backward(top, arrays, to, {threads, &keep_going});
   }
   stop_unless(finished);
   return input_gradient;
@@ -71,6 +73,7 @@ template <class T>
 py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
                        py::list parameters, const Loss& loss, int n_threads,
                        bool check_finite) {
+  const int threads = checked_threads(n_threads);
   const HeldInput held = input(x, "x", self.network.in_features());
   const InputView& view = held.view;
   const auto arrays =
@@ -84,7 +87,7 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
     Parameters<T> packed(self.network, false, false);
     packed.load(self.network, arrays);
     state = predict(self.network, packed, loss, view, to,
-                    {n_threads, &keep_going, check_finite});
+                    {threads, &keep_going, check_finite});
   }
   stop_unless(state != Prediction::stopped);
   if (state == Prediction::not_finite)

@@ -113,14 +113,6 @@ class BoundTrainer {
   Trainer<T> trainer_;
 };
 
-template <class Integer>
-Integer positive(Integer value, const char* name) {
-  if (value < 1)
-    throw py::value_error(std::string(name) + " must be at least 1, got " +
-                          std::to_string(value));
-  return value;
-}
-
 template <class T>
 void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
   using Bound = BoundTrainer<T>;
@@ -135,7 +127,7 @@ void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
             network, loss, optimizer, x, target, sample_weight, std::move(parameters),
             std::move(state),
             TrainerSettings{alpha, positive(batch_size, "batch_size"), seed, step,
-                            positive(n_threads, "n_threads"), clip});
+                            checked_threads(n_threads), clip});
       }),
       py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("x"),
       py::arg("target"), py::arg("sample_weight"), py::arg("parameters"),
@@ -196,17 +188,16 @@ void bind_objective(py::module_& m, const char* name, py::dict& registry) {
   using Bound = BoundObjective<T>;
   auto cls = plain_class<Bound>(
       m, name, "The loss over all rows and its gradient, as L-BFGS asks for them.");
-  cls.def(
-      py::init([](const py::object& network, const Loss& loss, const py::object& x,
-                  const py::object& target, const py::object& sample_weight,
-                  double alpha, int n_threads, bool clip) {
-        return std::make_unique<Bound>(
-            network, loss, x, target, sample_weight,
-            typename Bound::Settings{alpha, positive(n_threads, "n_threads"), clip});
-      }),
-      py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("target"),
-      py::arg("sample_weight"), py::kw_only(), py::arg("alpha"), py::arg("n_threads"),
-      py::arg("clip"));
+  cls.def(py::init([](const py::object& network, const Loss& loss, const py::object& x,
+                      const py::object& target, const py::object& sample_weight,
+                      double alpha, int n_threads, bool clip) {
+            return std::make_unique<Bound>(
+                network, loss, x, target, sample_weight,
+                typename Bound::Settings{alpha, checked_threads(n_threads), clip});
+          }),
+          py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("target"),
+          py::arg("sample_weight"), py::kw_only(), py::arg("alpha"),
+          py::arg("n_threads"), py::arg("clip"));
   cls.def("__call__", &Bound::operator(), py::arg("parameters"), py::arg("gradients"),
           "The loss; its gradient is written into `gradients`.");
   registry[py::dtype::of<T>()] = cls;
