@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, xlogy
 
 
 def sigmoid(z):
@@ -81,7 +81,22 @@ losses = {
         lambda z: z,
         lambda z, t, limit: ((z - t) ** 2).sum(axis=1) / 2,
     ),
+    "poisson": (
+        np.exp,
+        lambda z, t, limit: (xlogy(t, t) - t * z - t + np.exp(z)).sum(axis=1),
+    ),
 }
+
+
+def draw_target(loss, rng, shape):
+    """Return a random target that fits the loss, for outputs of this shape."""
+    if loss == "softmax_cross_entropy":
+        return rng.integers(shape[1], size=shape[0])
+    if loss == "binary_cross_entropy":
+        return rng.integers(2, size=shape).astype(float)
+    if loss == "poisson":
+        return rng.poisson(2.0, size=shape).astype(float)
+    return rng.normal(size=shape)
 
 
 def evaluate(loss, z, target, weight=None, limit=np.inf):

@@ -19,14 +19,6 @@ each_rate = pytest.mark.parametrize("rate", [0.0, 0.4])
 each_loss = pytest.mark.parametrize("loss", _core.losses)
 
 
-def draw_target(rng, loss, shape):
-    if loss == "softmax_cross_entropy":
-        return rng.integers(shape[1], size=shape[0])
-    if loss == "binary_cross_entropy":
-        return rng.integers(2, size=shape).astype(float)
-    return rng.normal(size=shape)
-
-
 def flat(dx, gradients):
     return [dx, *gradients]
 
@@ -107,7 +99,7 @@ def smooth_case(core, activation, norm, rate, loss, weighted, widths=(3, 5, 4, 3
     for seed in range(100):
         rng = np.random.default_rng(seed)
         parameters, x = net.draw(rng), rng.normal(size=(9, widths[0]))
-        target = draw_target(rng, loss, (9, widths[-1]))
+        target = reference.draw_target(loss, rng, (9, widths[-1]))
         weight = rng.uniform(0.2, 2, 9) if weighted else None
         copies = [p.copy() for p in parameters]
         _, caches = network.forward(x, copies, True, seed, 1)

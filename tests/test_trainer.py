@@ -34,6 +34,7 @@ def draw(loss, n=150, weighted=False, dtype="float64"):
     target = {
         "softmax_cross_entropy": score.argmax(axis=1),
         "binary_cross_entropy": (score > 0).astype(dtype),
+        "poisson": (score > 0).astype(dtype),
     }.get(loss, score.astype(dtype))
     return x, target, rng.uniform(0, 2, n) if weighted else None
 

@@ -80,6 +80,19 @@ T* write(py::array& array, const std::string& name, const Shape& shape) {
   return static_cast<T*>(array.mutable_data());
 }
 
+// Row numbers below `limit`, as int64.
+inline const Index* read_rows(const py::array& rows, const std::string& name,
+                              Index limit) {
+  const Index* values = read<Index>(rows, name, {-1});
+  for (Index i = 0; i < rows.size(); ++i) {
+    if (values[i] < 0 || values[i] >= limit)
+      throw py::value_error(name + " must hold row numbers from 0 to " +
+                            std::to_string(limit - 1) + ", got " +
+                            std::to_string(values[i]));
+  }
+  return values;
+}
+
 // A view and what holds its memory.
 struct HeldInput {
   InputView view;

@@ -47,7 +47,7 @@ py::object value_and_gradient_of(const Loss& loss, const py::array_t<T>& output,
   const LossScratch<T> scratch(output.shape(1));
   const double value =
       value_and_gradient<T>(loss, z.panels, {0, rows}, targets.view, nullptr, weight,
-                            scale, Clip<T>::none(), z.panels, scratch);
+                            scale, Reporting<T>::plain(), z.panels, scratch);
   auto gradient = matrix<T>(rows, output.shape(1));
   unpack(z.panels, {0, rows}, gradient.mutable_data());
   return py::make_tuple(sum == 0 ? 0 : value / sum, gradient);

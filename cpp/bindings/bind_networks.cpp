@@ -72,13 +72,15 @@ py::array backward(const BoundNetwork<T>&, const py::array& gradient,
 template <class T>
 py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
                        py::list parameters, const Loss& loss, int n_threads,
-                       bool check_finite) {
+                       bool check_finite, const std::optional<py::array>& rows) {
   const int threads = checked_threads(n_threads);
   const HeldInput held = input(x, "x", self.network.in_features());
   const InputView& view = held.view;
   const auto arrays =
       read_slices<T>(self.network, parameters, Which::all, "parameters");
-  auto output = matrix<T>(view.rows, self.network.out_features());
+  const Index* order = rows ? read_rows(*rows, "rows", view.rows) : nullptr;
+  const Index n = rows ? rows->size() : view.rows;
+  auto output = matrix<T>(n, self.network.out_features());
   T* const to = output.mutable_data();
   const std::function<bool()> keep_going = until_interrupted();
   auto state = Prediction::done;
@@ -86,7 +88,7 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
     const py::gil_scoped_release release;
     Parameters<T> packed(self.network, false, false);
     packed.load(self.network, arrays);
-    state = predict(self.network, packed, loss, view, to,
+    state = predict(self.network, packed, loss, view, order, n, to,
                     {threads, &keep_going, check_finite});
   }
   stop_unless(state != Prediction::stopped);
@@ -127,8 +129,8 @@ void bind_network(py::module_& m, const char* name, const char* workspace_name,
           "Fills `gradients`; returns the gradient with respect to the input.");
   cls.def("predict", &predict_rows<T>, py::arg("x"), py::arg("parameters"),
           py::arg("loss"), py::kw_only(), py::arg("n_threads"),
-          py::arg("check_finite") = false,
-          "The loss's predictions, in bounded memory.");
+          py::arg("check_finite") = false, py::arg("rows") = py::none(),
+          "The loss's predictions for all rows or for `rows`, in bounded memory.");
   registry[py::dtype::of<T>()] = cls;
 }
 

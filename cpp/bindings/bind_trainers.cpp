@@ -60,14 +60,8 @@ class BoundTrainer {
   }
 
   void begin_epoch(py::array order, py::array learning_rates) {
-    const Index* rows = read<Index>(order, "order", {-1});
+    const Index* rows = read_rows(order, "order", x_.view.rows);
     const Index n = order.size();
-    for (Index i = 0; i < n; ++i) {
-      if (rows[i] < 0 || rows[i] >= x_.view.rows)
-        throw py::value_error("order must hold row numbers from 0 to " +
-                              std::to_string(x_.view.rows - 1) + ", got " +
-                              std::to_string(rows[i]));
-    }
     const double* rates =
         read<double>(learning_rates, "learning_rates", {divide_up(n, batch_size_)});
     trainer_.begin_epoch(rows, n, rates);
@@ -113,6 +107,12 @@ class BoundTrainer {
   Trainer<T> trainer_;
 };
 
+double penalty(double alpha) {
+  if (!Bounds{0, kInfinity}.contains(alpha))
+    throw py::value_error("alpha must be in [0, inf), got " + std::to_string(alpha));
+  return alpha;
+}
+
 template <class T>
 void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
   using Bound = BoundTrainer<T>;
@@ -126,8 +126,8 @@ void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
         return std::make_unique<Bound>(
             network, loss, optimizer, x, target, sample_weight, std::move(parameters),
             std::move(state),
-            TrainerSettings{alpha, positive(batch_size, "batch_size"), seed, step,
-                            checked_threads(n_threads), clip});
+            TrainerSettings{penalty(alpha), positive(batch_size, "batch_size"), seed,
+                            step, checked_threads(n_threads), clip});
       }),
       py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("x"),
       py::arg("target"), py::arg("sample_weight"), py::arg("parameters"),
@@ -188,16 +188,17 @@ void bind_objective(py::module_& m, const char* name, py::dict& registry) {
   using Bound = BoundObjective<T>;
   auto cls = plain_class<Bound>(
       m, name, "The loss over all rows and its gradient, as L-BFGS asks for them.");
-  cls.def(py::init([](const py::object& network, const Loss& loss, const py::object& x,
-                      const py::object& target, const py::object& sample_weight,
-                      double alpha, int n_threads, bool clip) {
-            return std::make_unique<Bound>(
-                network, loss, x, target, sample_weight,
-                typename Bound::Settings{alpha, checked_threads(n_threads), clip});
-          }),
-          py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("target"),
-          py::arg("sample_weight"), py::kw_only(), py::arg("alpha"),
-          py::arg("n_threads"), py::arg("clip"));
+  cls.def(
+      py::init([](const py::object& network, const Loss& loss, const py::object& x,
+                  const py::object& target, const py::object& sample_weight,
+                  double alpha, int n_threads, bool clip) {
+        return std::make_unique<Bound>(
+            network, loss, x, target, sample_weight,
+            typename Bound::Settings{penalty(alpha), checked_threads(n_threads), clip});
+      }),
+      py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("target"),
+      py::arg("sample_weight"), py::kw_only(), py::arg("alpha"), py::arg("n_threads"),
+      py::arg("clip"));
   cls.def("__call__", &Bound::operator(), py::arg("parameters"), py::arg("gradients"),
           "The loss; its gradient is written into `gradients`.");
   registry[py::dtype::of<T>()] = cls;

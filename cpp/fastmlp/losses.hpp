@@ -28,17 +28,19 @@ struct Targets {
   }
 };
 
-// scikit-learn reports log losses of probabilities clipped to [eps, 1 - eps]; so do its
-// loss curves and its stopping.
+// How a loss is reported. scikit-learn clips probabilities to [eps, 1 - eps] in its log
+// losses, and takes the mean of squared errors over outputs where the gradient is that
+// of their sum; its loss curves and its stopping follow from that.
 template <class T>
-struct Clip {
-  T least = T(0);
+struct Reporting {
+  T least = T(0);  // of a negative log-probability
   T most = std::numeric_limits<T>::infinity();
+  bool mean_over_outputs = false;
 
-  static Clip none() { return {}; }
-  static Clip scikit_learn() {
+  static Reporting plain() { return {}; }
+  static Reporting scikit_learn() {
     constexpr T eps = std::numeric_limits<T>::epsilon();
-    return {-std::log1p(-eps), -std::log(eps)};
+    return {-std::log1p(-eps), -std::log(eps), true};
   }
   // y times the clipped negative log-probability; 0 log 0 is 0.
   Vec<T> weighted(Vec<T> y, Vec<T> negative_log) const {
@@ -77,7 +79,8 @@ struct SoftmaxCrossEntropy {
   static constexpr auto fields() { return std::tuple{}; }
 
   template <class T>
-  void value_and_gradient(const LossRows<T>& rows, const Clip<T>& clip) const {
+  void value_and_gradient(const LossRows<T>& rows,
+                          const Reporting<T>& reporting) const {
     const auto [outputs, z, y, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
@@ -90,7 +93,7 @@ struct SoftmaxCrossEntropy {
       Vec<T> mass(0);  // sum of y: 1 for a label or a row of probabilities
       for (Index c = 0; c < outputs; ++c) {
         const Vec<T> target = Rows::get(y, c, v);
-        loss = loss + clip.weighted(target, log_sum - Rows::get(z, c, v));
+        loss = loss + reporting.weighted(target, log_sum - Rows::get(z, c, v));
         mass = mass + target;
       }
       for (Index c = 0; c < outputs; ++c) {
@@ -139,7 +142,8 @@ struct BinaryCrossEntropy {
   static constexpr auto fields() { return std::tuple{}; }
 
   template <class T>
-  void value_and_gradient(const LossRows<T>& rows, const Clip<T>& clip) const {
+  void value_and_gradient(const LossRows<T>& rows,
+                          const Reporting<T>& reporting) const {
     const auto [outputs, z, y, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
@@ -148,8 +152,8 @@ struct BinaryCrossEntropy {
         const Vec<T> raw = Rows::get(z, c, v);
         const Vec<T> target = Rows::get(y, c, v);
         const Vec<T> rest = log1p(exp(-abs(raw)));
-        loss = loss + clip.weighted(target, max(-raw, Vec<T>(0)) + rest) +
-               clip.weighted(Vec<T>(1) - target, max(raw, Vec<T>(0)) + rest);
+        loss = loss + reporting.weighted(target, max(-raw, Vec<T>(0)) + rest) +
+               reporting.weighted(Vec<T>(1) - target, max(raw, Vec<T>(0)) + rest);
         Rows::set(z, c, v, logistic(raw) - target);
       }
       loss.store(value + v * Vec<T>::size);
@@ -174,7 +178,8 @@ struct SquaredError {
   static constexpr auto fields() { return std::tuple{}; }
 
   template <class T>
-  void value_and_gradient(const LossRows<T>& rows, const Clip<T>&) const {
+  void value_and_gradient(const LossRows<T>& rows,
+                          const Reporting<T>& reporting) const {
     const auto [outputs, z, y, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
@@ -184,6 +189,7 @@ struct SquaredError {
         loss = fma(difference * Vec<T>(T(0.5)), difference, loss);
         Rows::set(z, c, v, difference);
       }
+      if (reporting.mean_over_outputs) loss = loss / Vec<T>(static_cast<T>(outputs));
       loss.store(value + v * Vec<T>::size);
     }
   }
@@ -192,7 +198,45 @@ struct SquaredError {
   void predict(T*, Index) const {}
 };
 
-using Loss = std::variant<SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError>;
+struct Poisson {
+  static constexpr const char* name = "poisson";
+  static constexpr const char* class_name = "Poisson";
+  static constexpr const char* summary =
+      "The mean over rows of half the Poisson deviance, the sum over outputs of y * "
+      "log(y "
+      "/ p) - y + p, p = exp(z), for raw outputs z and targets y (n, outputs).";
+  static constexpr bool takes_labels = false;
+  static constexpr Bounds targets{0, kInfinity};
+  static constexpr auto fields() { return std::tuple{}; }
+
+  template <class T>
+  void value_and_gradient(const LossRows<T>& rows, const Reporting<T>&) const {
+    const auto [outputs, z, y, value] = rows;
+    using Rows = LossRows<T>;
+    for (int v = 0; v < kRegisters<T>; ++v) {
+      Vec<T> loss(0);
+      for (Index c = 0; c < outputs; ++c) {
+        const Vec<T> raw = Rows::get(z, c, v);
+        const Vec<T> target = Rows::get(y, c, v);
+        const Vec<T> mean = exp(raw);
+        const Vec<T> none = target == Vec<T>(0);  // 0 log 0 is 0
+        const Vec<T> log_ratio = log(select(none, Vec<T>(1), target)) - raw;
+        loss = loss + (select(none, Vec<T>(0), target * log_ratio) - target + mean);
+        Rows::set(z, c, v, mean - target);
+      }
+      loss.store(value + v * Vec<T>::size);
+    }
+  }
+
+  template <class T>
+  void predict(T* z, Index outputs) const {
+    for (Index i = 0; i < outputs * kLanes<T>; i += Vec<T>::size)
+      exp(Vec<T>::load(z + i)).store(z + i);
+  }
+};
+
+using Loss =
+    std::variant<SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError, Poisson>;
 
 // Memory for the transposed rows of one thread.
 template <class T>
@@ -254,7 +298,7 @@ void load_targets(const Targets<T>& targets, const Index* order, Index row, Inde
 template <class T>
 double value_and_gradient(const Loss& loss, Panels<T> output, Range range,
                           const Targets<T>& targets, const Index* order,
-                          const T* weight, T scale, const Clip<T>& clip,
+                          const T* weight, T scale, const Reporting<T>& reporting,
                           Panels<T> gradient, const LossScratch<T>& scratch) {
   constexpr Index L = kLanes<T>;
   const LossRows<T> rows = scratch.rows();
@@ -266,7 +310,7 @@ double value_and_gradient(const Loss& loss, Panels<T> output, Range range,
           const Index n = std::min(L, range.end - row);
           scratch.load(output, row, n);
           load_targets(targets, order, row, n, rows);
-          member.value_and_gradient(rows, clip);
+          member.value_and_gradient(rows, reporting);
           for (Index i = 0; i < n; ++i) {
             const T w = weight ? weight[row + i] : T(1);
             total += static_cast<double>(w) * static_cast<double>(rows.value[i]);

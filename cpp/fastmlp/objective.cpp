@@ -17,7 +17,7 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
       loss_(loss),
       data_(data),
       settings_(settings),
-      clip_(settings.clip ? Clip<T>::scikit_learn() : Clip<T>::none()),
+      reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
       pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients),
       units_(gradient_units<T>(network_)),
@@ -59,7 +59,7 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
         member, [&](Range part) { gather(x, nullptr, part, pass_.input()); },
         [&](Index block, Range part) {
           block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
-              loss_, pass_.output(), part, targets, nullptr, weight, scale, clip_,
+              loss_, pass_.output(), part, targets, nullptr, weight, scale, reporting_,
               pass_.output_gradient(), loss_scratch_[thread]);
           pass_.backward_top(block, part);
         });

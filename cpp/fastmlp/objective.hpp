@@ -16,7 +16,7 @@ class Objective {
   struct Settings {
     double alpha = 0;  // L2 penalty on the weights of Dense layers
     int n_threads = 1;
-    bool clip = false;  // report log losses as scikit-learn does
+    bool clip = false;  // report losses as scikit-learn does
   };
   Objective(Network network, Loss loss, TrainingData<T> data, const Settings& settings);
 
@@ -35,7 +35,7 @@ class Objective {
   Loss loss_;
   TrainingData<T> data_;
   Settings settings_;
-  Clip<T> clip_;
+  Reporting<T> reporting_;
   double weight_sum_ = 0;
 
   Parameters<T> parameters_;

@@ -96,10 +96,10 @@ void Pass<T>::forward_rows(Index from, Index to, Range rows) {
 }
 
 template <class T>
-bool Pass<T>::infer(const InputView& x, Index rows, const Parameters<T>& parameters,
-                    bool check_finite) {
+bool Pass<T>::infer(const InputView& x, const Index* order, Index rows,
+                    const Parameters<T>& parameters, bool check_finite) {
   begin({rows}, parameters);
-  gather(x, nullptr, {0, rows}, input_);
+  gather(x, order, {0, rows}, input_);
   if (check_finite && !all_finite(input_, {0, rows})) return false;
   forward_rows(0, network_.size(), {0, rows});
   return true;

@@ -62,10 +62,11 @@ class Pass {
   // Forget that somebody said no, for the way back.
   void resume() { abandoned_ = false; }
 
-  // Inference on the first `rows` rows of x by the calling thread alone; false, and no
-  // output, where they are checked and hold a number that is not finite.
-  bool infer(const InputView& x, Index rows, const Parameters<T>& parameters,
-             bool check_finite);
+  // Inference on rows order[0..rows) of x (its first ones where order is null) by the
+  // calling thread alone; false, and no output, where they are checked and hold a
+  // number that is not finite.
+  bool infer(const InputView& x, const Index* order, Index rows,
+             const Parameters<T>& parameters, bool check_finite);
 
   // source(rows) fills rows of the input; top(block, rows) finds rows of the output.
   template <class Source, class Top>

@@ -5,14 +5,14 @@ namespace fastmlp {
 
 template <class T>
 Prediction predict(const Network& network, const Parameters<T>& parameters,
-                   const Loss& loss, const InputView& x, T* to,
-                   const Execution& execution) {
-  const Index blocks = divide_up(x.rows, kBlockRows);
+                   const Loss& loss, const InputView& x, const Index* order, Index n,
+                   T* to, const Execution& execution) {
+  const Index blocks = divide_up(n, kBlockRows);
   const int n_threads = static_cast<int>(std::min<Index>(execution.n_threads, blocks));
   std::vector<std::unique_ptr<Pass<T>>> passes;  // one for each thread
   std::vector<LossScratch<T>> scratch;
   for (int i = 0; i < n_threads; ++i) {
-    passes.push_back(std::make_unique<Pass<T>>(network, std::min(x.rows, kBlockRows),
+    passes.push_back(std::make_unique<Pass<T>>(network, std::min(n, kBlockRows),
                                                Pass<T>::Purpose::inference));
     scratch.emplace_back(network.out_features());
   }
@@ -24,10 +24,11 @@ Prediction predict(const Network& network, const Parameters<T>& parameters,
     for (Index block = mine.begin; block < mine.end; ++block) {
       if (keep_going && !(*keep_going)()) state = Prediction::stopped;
       if (state.load(std::memory_order_relaxed) != Prediction::done) return;
-      const Range rows = even_part(x.rows, blocks, block);
-      if (!passes[thread]->infer(x.from(rows.begin), rows.size(), parameters,
-                                 execution.check_finite))
-        state = Prediction::not_finite;
+      const Range rows = even_part(n, blocks, block);
+      const bool finite = passes[thread]->infer(
+          order ? x : x.from(rows.begin), order ? order + rows.begin : nullptr,
+          rows.size(), parameters, execution.check_finite);
+      if (!finite) state = Prediction::not_finite;
       fastmlp::predict(loss, passes[thread]->output(), {0, rows.size()},
                        to + rows.begin * network.out_features(), scratch[thread]);
     }
@@ -100,9 +101,11 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
 }
 
 template Prediction predict(const Network&, const Parameters<float>&, const Loss&,
-                            const InputView&, float*, const Execution&);
+                            const InputView&, const Index*, Index, float*,
+                            const Execution&);
 template Prediction predict(const Network&, const Parameters<double>&, const Loss&,
-                            const InputView&, double*, const Execution&);
+                            const InputView&, const Index*, Index, double*,
+                            const Execution&);
 template class Propagation<float>;
 template class Propagation<double>;
 

@@ -20,8 +20,8 @@ enum class Prediction { done, stopped, not_finite };
 // on the rows around it.
 template <class T>
 Prediction predict(const Network& network, const Parameters<T>& parameters,
-                   const Loss& loss, const InputView& x, T* to,
-                   const Execution& execution);
+                   const Loss& loss, const InputView& x, const Index* order, Index n,
+                   T* to, const Execution& execution);
 
 // One batch's way through a network and back; holds what the way back needs, the
 // weights as they were included.

@@ -15,6 +15,12 @@ int useful_threads(const Network& network, const TrainerSettings& settings) {
   return flops < kSerialFlops || in_forked_child() ? 1 : settings.n_threads;
 }
 
+// A batch has no more rows than there are.
+TrainerSettings within(TrainerSettings settings, Index rows) {
+  settings.batch_size = std::clamp<Index>(rows, 1, settings.batch_size);
+  return settings;
+}
+
 double cost(const GradientUnit& unit) {
   constexpr Index little = 1;  // a batch norm's vectors, a unit's own overhead
   return static_cast<double>(unit.dense.inputs.size() * unit.dense.outputs.size() +
@@ -46,14 +52,14 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       loss_(loss),
       optimizer_(optimizer),
       data_(data),
-      settings_(settings),
-      n_threads_(useful_threads(network_, settings)),
-      clip_(settings.clip ? Clip<T>::scikit_learn() : Clip<T>::none()),
+      settings_(within(settings, data.x.rows)),
+      n_threads_(useful_threads(network_, settings_)),
+      reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
-      pass_(network_, settings.batch_size, Pass<T>::Purpose::gradients),
+      pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
       units_(gradient_units<T>(network_)),
-      weight_(data.sample_weight ? settings.batch_size : 0),
-      block_loss_(static_cast<std::size_t>(row_blocks(settings.batch_size))),
+      weight_(data.sample_weight ? settings_.batch_size : 0),
+      block_loss_(static_cast<std::size_t>(row_blocks(settings_.batch_size))),
       unit_norm_(units_.size()) {
   parameters_.load(network_, arrays.parameters);
   for (int slot = 0; slot < slots(optimizer_); ++slot) {
@@ -155,9 +161,9 @@ void Trainer<T>::rows_phase(const Member& member) {
   pass_.forward(
       member, [&](Range rows) { gather(data_.x, order, rows, pass_.input()); },
       [&](Index block, Range rows) {
-        block_loss_[static_cast<std::size_t>(block)] =
-            value_and_gradient(loss_, pass_.output(), rows, data_.targets, order,
-                               weight, scale_, clip_, pass_.output_gradient(), scratch);
+        block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
+            loss_, pass_.output(), rows, data_.targets, order, weight, scale_,
+            reporting_, pass_.output_gradient(), scratch);
         pass_.backward_top(block, rows);
       });
   pass_.backward_rest(member);

@@ -22,7 +22,7 @@ struct TrainerSettings {
   std::uint64_t seed = 0;  // of dropout
   std::int64_t step = 0;   // steps done so far
   int n_threads = 1;
-  bool clip = false;  // report log losses as scikit-learn does
+  bool clip = false;  // report losses as scikit-learn does
 };
 
 // The parameters' and optimizer's plain arrays, in the order of Network::slices();
@@ -82,7 +82,7 @@ class Trainer {
   TrainerSettings settings_;
   int n_threads_;
   Crowding crowding_;
-  Clip<T> clip_;
+  Reporting<T> reporting_;
 
   Parameters<T> parameters_;
   std::vector<Parameters<T>> state_;  // the optimizer's, by slot, packed alike

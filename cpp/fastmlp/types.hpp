@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <new>
 
@@ -32,28 +33,31 @@ constexpr Range even_part(Index n, Index parts, Index i) {
   return {n * i / parts, n * (i + 1) / parts};
 }
 
-// Zeroed memory on a cache-line boundary; moves, does not copy.
+// Zeroed memory on a cache-line boundary; moves, does not copy. From calloc, which gets
+// large blocks as zero pages that are first touched by the thread that works on them.
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(Index size)
-      : size_(size),
-        data_(static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T),
-                                             std::align_val_t{kAlignment}))) {
-    std::fill_n(data_.get(), size, T(0));
+  explicit Buffer(Index size) : size_(size) {
+    std::size_t space = static_cast<std::size_t>(size) * sizeof(T) + kAlignment;
+    memory_.reset(std::calloc(space, 1));
+    if (!memory_) throw std::bad_alloc();
+    void* start = memory_.get();
+    data_ = static_cast<T*>(std::align(kAlignment, space - kAlignment, start, space));
   }
 
-  T* data() const { return data_.get(); }
+  T* data() const { return data_; }
   Index size() const { return size_; }
-  T& operator[](Index i) const { return data_.get()[i]; }
+  T& operator[](Index i) const { return data_[i]; }
 
  private:
   struct Free {
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    void operator()(void* p) const { std::free(p); }
   };
   Index size_ = 0;
-  std::unique_ptr<T[], Free> data_;
+  std::unique_ptr<void, Free> memory_;
+  T* data_ = nullptr;
 };
 
 }  // namespace fastmlp

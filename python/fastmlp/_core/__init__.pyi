@@ -88,6 +88,7 @@ class _Network:
         *,
         n_threads: int,
         check_finite: bool = False,
+        rows: NDArray[np.int64] | None = None,
     ) -> NDArray[Any]: ...
 
 @final

@@ -96,3 +96,7 @@ class BinaryCrossEntropy(_Loss):
 @final
 class SquaredError(_Loss):
     def __init__(self) -> None: ...
+
+@final
+class Poisson(_Loss):
+    def __init__(self) -> None: ...
