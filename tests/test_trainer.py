@@ -49,6 +49,10 @@ class Fit:
     def __init__(self, core, layers, loss, optimizer, data, **options):
         net = core(layers, options.pop("dtype", "float64"), options.pop("n_threads", 1))
         drawn = net.draw(np.random.default_rng(1))
+        if (
+            loss == "poisson"
+        ):  # its link is the exponential: begin near predictions of 1
+            drawn[-2] *= 0.1
         self.parameters = options.pop("parameters", drawn)
         self.state = options.pop("state", net.state(optimizer, drawn))
         self.rate = rates[optimizer[0]]
@@ -241,6 +245,22 @@ def test_a_batch_without_weight_does_no_harm(core):
     fit = Fit(core, normal, "squared_error", ("adam", ()), data, alpha=0.1)
     fit.epoch(np.arange(150))
     assert all(np.isfinite(array).all() for array in fit.results())
+
+
+def test_squared_error_is_reported_as_a_mean_over_outputs(core):
+    """And trained as a sum, as in scikit-learn."""
+    data, order = draw("squared_error"), np.arange(150)
+    fits = [
+        Fit(core, plain, "squared_error", ("adam", ()), data, clip=clip)
+        for clip in (False, True)
+    ]
+    for fit in fits:
+        fit.epoch(order)
+        fit.trainer.write_back()
+    whole, mean = fits
+    assert mean.curve[0] == pytest.approx(whole.curve[0] / data[1].shape[1], rel=1e-12)
+    for a, b in zip(whole.parameters, mean.parameters, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "binary_cross_entropy"])

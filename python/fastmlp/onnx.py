@@ -25,25 +25,15 @@ from ._core import nn
 from ._regressor import MLPRegressor
 
 try:
-    from skl2onnx import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        update_registered_converter,
-    )
-    from skl2onnx.common.data_types import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        DoubleTensorType,
-        FloatTensorType,
-    )
-    from skl2onnx.common.shape_calculator import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
-        calculate_linear_classifier_output_shapes,
-    )
-    from skl2onnx.common.utils_classifier import get_label_classes  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    from skl2onnx.proto import onnx_proto  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import skl2onnx  # type: ignore[import-not-found,import-untyped,unused-ignore]
 except ImportError as error:
     msg = 'fastmlp.onnx needs skl2onnx: pip install "fastmlp[onnx]"'
     raise ImportError(msg, name=error.name) from error
 
 __all__: list[str] = []
 
-_types = onnx_proto.TensorProto
+_types = skl2onnx.proto.TensorProto
+_tensors = skl2onnx.common.data_types
 
 
 class _Graph:
@@ -52,7 +42,7 @@ class _Graph:
     def __init__(self, scope: Any, operator: Any, container: Any) -> None:
         self.scope, self.container = scope, container
         self.outputs = [output.full_name for output in operator.outputs]
-        is_double = isinstance(operator.inputs[0].type, DoubleTensorType)
+        is_double = isinstance(operator.inputs[0].type, _tensors.DoubleTensorType)
         self.type = _types.DOUBLE if is_double else _types.FLOAT
         self.input = self.node("Cast", operator.inputs[0].full_name, to=self.type)
 
@@ -87,18 +77,20 @@ def _swish(graph: _Graph, z: str, layer: Any) -> str:
     return graph.node("Mul", z, gate)
 
 
-def _gelu(graph: _Graph, z: str, layer: Any) -> str:  # noqa: ARG001
+def _gelu(graph: _Graph, z: str, _: Any) -> str:
     erf = graph.single("Erf", graph.node("Mul", z, graph.constant(np.sqrt(0.5))))
     twice = graph.node("Mul", z, graph.node("Add", erf, graph.constant(1.0)))
     return graph.node("Mul", twice, graph.constant(0.5))
 
 
 _activations: dict[str, Callable[[_Graph, str, Any], str]] = {
-    "identity": lambda graph, z, layer: z,  # noqa: ARG005
-    "logistic": lambda graph, z, layer: graph.node("Sigmoid", z),  # noqa: ARG005
-    "tanh": lambda graph, z, layer: graph.node("Tanh", z),  # noqa: ARG005
-    "relu": lambda graph, z, layer: graph.node("Relu", z),  # noqa: ARG005
-    "leaky_relu": lambda graph, z, layer: graph.node("LeakyRelu", z, alpha=layer.slope),
+    "identity": lambda graph, z, _: z,
+    "logistic": lambda graph, z, _: graph.node("Sigmoid", z),
+    "tanh": lambda graph, z, _: graph.node("Tanh", z),
+    "relu": lambda graph, z, _: graph.node("Relu", z),
+    "leaky_relu": lambda graph, z, layer: graph.single(
+        "LeakyRelu", z, alpha=layer.slope
+    ),
     "elu": lambda graph, z, layer: graph.single("Elu", z, alpha=layer.alpha),
     "swish": _swish,
     "gelu": _gelu,
@@ -197,7 +189,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
         chosen = graph.node("Greater", y, graph.constant(0.5))
         graph.node("Cast", chosen, output=graph.outputs[0], to=_types.INT64)
     else:
-        classes = get_label_classes(scope, model)
+        classes = skl2onnx.common.utils_classifier.get_label_classes(scope, model)
         if model.n_outputs_ == 1:
             first = graph.node("Sub", graph.constant(1.0), y)
             y = graph.node("Concat", first, y, axis=1)
@@ -213,7 +205,8 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _classifier_shapes(operator: Any) -> None:
-    calculate_linear_classifier_output_shapes(operator)
+    shapes = skl2onnx.common.shape_calculator
+    shapes.calculate_linear_classifier_output_shapes(operator)
     if _is_multilabel(operator.raw_operator):
         labels, probabilities = operator.outputs
         labels.type.shape = probabilities.type.shape
@@ -221,12 +214,12 @@ def _classifier_shapes(operator: Any) -> None:
 
 def _regressor_shapes(operator: Any) -> None:
     kind = type(operator.inputs[0].type)
-    kind = kind if kind is DoubleTensorType else FloatTensorType
+    kind = kind if kind is _tensors.DoubleTensorType else _tensors.FloatTensorType
     n_rows = operator.inputs[0].get_first_dimension()
     operator.outputs[0].set_type(kind([n_rows, operator.raw_operator.n_outputs_]))
 
 
-update_registered_converter(
+skl2onnx.update_registered_converter(
     MLPClassifier,
     "FastmlpMLPClassifier",
     _classifier_shapes,
@@ -237,6 +230,6 @@ update_registered_converter(
         "output_class_labels": [False, True],
     },
 )
-update_registered_converter(
+skl2onnx.update_registered_converter(
     MLPRegressor, "FastmlpMLPRegressor", _regressor_shapes, _convert_regressor
 )
