@@ -126,10 +126,11 @@ class Core:
         dx = self.network.backward(dy, gradients, workspace, n_threads=self.n_threads)
         return dx, gradients
 
-    def predict(self, x, parameters, loss="squared_error"):
+    def predict(self, x, parameters, loss="squared_error", **options):
         """Return the predictions, in the unit of the targets."""
-        loss = _core.losses[loss]()
-        return self.network.predict(x, parameters, loss, n_threads=self.n_threads)
+        return self.network.predict(
+            x, parameters, _core.losses[loss](), n_threads=self.n_threads, **options
+        )
 
     def state(self, optimizer, parameters):
         """Return the zeros with which an optimizer (name, arguments) begins."""

@@ -1,4 +1,3 @@
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias, final
@@ -157,10 +156,10 @@ class ObjectiveF32(_Objective): ...
 @final
 class ObjectiveF64(_Objective): ...
 
-networks: dict[Any, type[NetworkF32] | type[NetworkF64]]
-trainers: dict[Any, type[TrainerF32] | type[TrainerF64]]
+networks: dict[Any, type[NetworkF32 | NetworkF64]]
+trainers: dict[Any, type[TrainerF32 | TrainerF64]]
 
-objectives: dict[Any, type[ObjectiveF32] | type[ObjectiveF64]]
+objectives: dict[Any, type[ObjectiveF32 | ObjectiveF64]]
 
 def update(
     optimizer: _Rule,

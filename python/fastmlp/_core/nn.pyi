@@ -1,8 +1,6 @@
-from __future__ import annotations
 
 from typing import Any, final
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 @final
