@@ -44,39 +44,41 @@ inline Shape shape_of(const py::array& array) {
   return Shape(array.shape(), array.shape() + array.ndim());
 }
 
-// Throws ValueError unless the shape is `expected`, where -1 stands for any size.
-inline void check_shape(const py::array& array, const std::string& name,
-                        const Shape& expected) {
-  const Shape shape = shape_of(array);
-  bool fits = shape.size() == expected.size();
-  for (std::size_t i = 0; fits && i < shape.size(); ++i)
-    fits = expected[i] < 0 || shape[i] == expected[i];
+// Throws ValueError unless the shape is `expected`, where -1 stands for any size. Names
+// become strings only where a message needs them.
+template <class Name>
+void check_shape(const py::array& array, const Name& name, const Shape& expected) {
+  const auto dimensions = static_cast<std::size_t>(array.ndim());
+  bool fits = dimensions == expected.size();
+  for (std::size_t i = 0; fits && i < dimensions; ++i)
+    fits = expected[i] < 0 || array.shape(static_cast<Index>(i)) == expected[i];
   if (!fits)
-    throw py::value_error(name + " must have the shape " + text(expected) + ", got " +
-                          text(shape));
+    throw py::value_error(std::string(name) + " must have the shape " + text(expected) +
+                          ", got " + text(shape_of(array)));
 }
 
-template <class T>
-void check_contiguous(const py::array& array, const std::string& name) {
+template <class T, class Name>
+void check_contiguous(const py::array& array, const Name& name) {
   if (!py::isinstance<py::array_t<T>>(array))
-    throw py::type_error(name + " must have the dtype " +
+    throw py::type_error(std::string(name) + " must have the dtype " +
                          std::string(py::str(py::dtype::of<T>())) + ", got " +
                          std::string(py::str(array.dtype())));
   if (!(array.flags() & py::array::c_style))
-    throw py::value_error(name + " must be C-contiguous");
+    throw py::value_error(std::string(name) + " must be C-contiguous");
 }
 
-template <class T>
-const T* read(const py::array& array, const std::string& name, const Shape& shape) {
+template <class T, class Name>
+const T* read(const py::array& array, const Name& name, const Shape& shape) {
   check_shape(array, name, shape);
   check_contiguous<T>(array, name);
   return static_cast<const T*>(array.data());
 }
 
-template <class T>
-T* write(py::array& array, const std::string& name, const Shape& shape) {
+template <class T, class Name>
+T* write(py::array& array, const Name& name, const Shape& shape) {
   read<T>(array, name, shape);
-  if (!array.writeable()) throw py::value_error(name + " must be writable");
+  if (!array.writeable())
+    throw py::value_error(std::string(name) + " must be writable");
   return static_cast<T*>(array.mutable_data());
 }
 

@@ -53,9 +53,10 @@ class BoundTrainer {
         weight_(as_weights<T>(sample_weight, x_.view.rows)),
         parameters_(std::move(parameters)),
         state_(std::move(state)),
-        trainer_(network_, loss, optimizer, data(x_, targets_, weight_), settings,
-                 {read_slices<T>(network_, parameters_, Which::all, "parameters"),
-                  parse_state<const T*>(network_, optimizer, state_, &read<T>)}) {
+        trainer_(
+            network_, loss, optimizer, data(x_, targets_, weight_), settings,
+            {read_slices<T>(network_, parameters_, Which::all, "parameters"),
+             parse_state<const T*>(network_, optimizer, state_, &read<T, ArrayName>)}) {
     batch_size_ = settings.batch_size;
   }
 
@@ -85,7 +86,7 @@ class BoundTrainer {
   void write_back() {
     const TrainerArrays<T*> arrays{
         write_slices<T>(network_, parameters_, Which::all, "parameters"),
-        parse_state<T*>(network_, optimizer_, state_, &write<T>)};
+        parse_state<T*>(network_, optimizer_, state_, &write<T, ArrayName>)};
     trainer_.save(arrays);
   }
 

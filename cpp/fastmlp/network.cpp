@@ -47,24 +47,23 @@ Network::Network(std::vector<Layer> layers) : layers_(std::move(layers)) {
     widths_.push_back(width);
     if (get<BatchNorm>(l)) batch_norms_.push_back(l);
   }
+  list_slices();
 }
 
-std::vector<Slice> Network::slices() const {
-  std::vector<Slice> slices;
+void Network::list_slices() {
   for (Index l = 0; l < size(); ++l) {
     const std::string prefix = std::to_string(l) + ".";
     if (const auto* dense = get<Dense>(l)) {
-      slices.push_back(
+      slices_.push_back(
           {prefix + "weight", {dense->in_features, dense->out_features}, true});
-      slices.push_back({prefix + "bias", {dense->out_features}, true});
+      slices_.push_back({prefix + "bias", {dense->out_features}, true});
     } else if (const auto* norm = get<BatchNorm>(l)) {
-      slices.push_back({prefix + "scale", {norm->features}, true});
-      slices.push_back({prefix + "shift", {norm->features}, true});
-      slices.push_back({prefix + "mean", {norm->features}, false});
-      slices.push_back({prefix + "variance", {norm->features}, false});
+      slices_.push_back({prefix + "scale", {norm->features}, true});
+      slices_.push_back({prefix + "shift", {norm->features}, true});
+      slices_.push_back({prefix + "mean", {norm->features}, false});
+      slices_.push_back({prefix + "variance", {norm->features}, false});
     }
   }
-  return slices;
 }
 
 Index Network::first_trainable() const {

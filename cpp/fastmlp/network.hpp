@@ -29,7 +29,7 @@ class Network {
   Index in_features() const { return widths_.front(); }
   Index out_features() const { return widths_.back(); }
 
-  std::vector<Slice> slices() const;
+  const std::vector<Slice>& slices() const { return slices_; }
   Index first_trainable() const;  // the first layer with parameters
   const std::vector<Index>& batch_norms() const { return batch_norms_; }
   Index weights() const;  // of all Dense layers, biases not counted
@@ -40,9 +40,12 @@ class Network {
   }
 
  private:
+  void list_slices();
+
   std::vector<Layer> layers_;
   std::vector<Index> widths_;
   std::vector<Index> batch_norms_;
+  std::vector<Slice> slices_;
 };
 
 // Every layer's parameters, packed from plain row-major arrays and back; the arrays

@@ -79,7 +79,7 @@ double Objective<T>::add_penalty(const std::vector<const T*>& parameters,
                                  const std::vector<T*>& gradients) const {
   if (settings_.alpha == 0) return 0;
   const T decay = static_cast<T>(settings_.alpha / weight_sum_);
-  const std::vector<Slice> slices = network_.slices();
+  const std::vector<Slice>& slices = network_.slices();
   double squares = 0;
   for (std::size_t i = 0; i < slices.size(); ++i) {
     if (slices[i].shape.size() != 2) continue;  // a bias

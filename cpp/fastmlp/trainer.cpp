@@ -32,7 +32,7 @@ double cost(const GradientUnit& unit) {
 template <class Pointer>
 std::vector<Pointer> slot_arrays(const Network& network,
                                  const std::vector<Pointer>& state, int slot) {
-  const std::vector<Slice> slices = network.slices();
+  const std::vector<Slice>& slices = network.slices();
   const auto trainable = std::count_if(slices.begin(), slices.end(),
                                        [](const Slice& s) { return s.trainable; });
   auto next = state.begin() + slot * trainable;
