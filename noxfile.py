@@ -1,4 +1,4 @@
-"""Every task has one name: ``nox -s tests lint stubs sanitize bench``."""
+"""Every task has one name: ``nox -s tests lint stubs sanitize oldest bench``."""
 
 from __future__ import annotations
 
@@ -71,6 +71,21 @@ def sanitize(session: nox.Session) -> None:
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     session.run("python", "-m", "pytest", *session.posargs, env=environment)
+
+
+@nox.session(default=False, python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Run the estimators' tests, less trajectories, with the oldest dependencies.
+
+    The lowest of NumPy and SciPy that pyproject.toml admits and Python 3.11 has wheels of.
+    """
+    oldest = ("numpy==1.23.2", "scipy==1.9.2", "scikit-learn==1.6.1")
+    session.install(".[test]", *oldest)
+    # This scikit-learn gives pytest 9 a generator of checks, two of the same name.
+    lenient = ("-W", "ignore::pytest.PytestRemovedIn10Warning")
+    lenient += ("-o", "strict_parametrization_ids=false")
+    chosen = ("-k", "(estimators or contract) and not trajectory")
+    session.run("python", "-m", "pytest", *lenient, *chosen, *session.posargs)
 
 
 @nox.session(default=False)

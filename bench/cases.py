@@ -63,3 +63,11 @@ CASES = {
         Case("mid", 10_000, 784, (512, 512), 10, batch=256, epochs=2),
     )
 }
+
+# Single calls: the data and network, and the method that is timed. One row is predicted
+# or trained on by a network that has been fitted to all rows.
+SMALL_CASES = {
+    "fit-150": (Case("iris", 150, 4, (100,), 3, batch=150, epochs=5), "fit"),
+    "predict-1": (Case("one", 200, 20, (64,), 2, 200, epochs=5), "predict_proba"),
+    "partial_fit-1": (Case("one", 200, 20, (64,), 2, 200, epochs=5), "partial_fit"),
+}

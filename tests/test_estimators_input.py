@@ -107,27 +107,33 @@ def test_batch_size_larger_than_the_data(estimator):
 BAD_PARAMETERS = {
     "hidden_layer_sizes": [0, (0,), (5, -1), (5.5,), "ten", (5, "ten"), None],
     "activation": ["reluu", 3, ("relu",), ("reluu", {}), ("relu", 0.1), ["relu", {}]],
-    "solver": ["lbfgs", "rmsprop", None],
+    "solver": ["rmsprop", None],
     "alpha": [-1, np.nan, "0"],
     "batch_size": [0, -5, 2.5, "all"],
+    "learning_rate": ["optimal", None],
     "learning_rate_init": [0, -0.1, np.nan],
+    "power_t": [-0.5],
     "max_iter": [0, -1, 1.5],
     "shuffle": ["yes"],
     "random_state": ["seed", -1],
     "tol": [-1e-3],
     "verbose": [-1, "loud"],
+    "warm_start": ["yes"],
     "momentum": [-0.1, 1.1],
     "nesterovs_momentum": ["yes"],
+    "early_stopping": ["yes"],
+    "validation_fraction": [1.0, -0.1],
     "beta_1": [1.0, -0.1],
     "beta_2": [1.0, -0.1],
     "epsilon": [0.0],
     "n_iter_no_change": [0, 1.5],
+    "max_fun": [0, 2.5],
     "batch_norm": ["between", 2],
     "dropout": [1.0, -0.1, "half"],
     "initializer": ["xavier", None],
     "n_threads": [0, 1.5],
     "dtype": ["float16", "double", 32],
-    "loss": ["poisson", (50,)],
+    "loss": ["gamma", (50,)],
 }
 
 
@@ -196,7 +202,11 @@ BAD_X = {
     "complex": (lambda X: X + 1j, ValueError, "Complex data not supported"),
     "strings": (lambda X: np.full(X.shape, "one"), ValueError, "one"),
     "objects": (lambda X: np.full(X.shape, {}, object), TypeError, "dict"),
-    "sparse": (csr_array, TypeError, "Sparse data was passed"),
+    "sparse nan": (
+        lambda X: csr_array(with_value(X, np.nan)),
+        ValueError,
+        "X contains NaN",
+    ),
     "none": (lambda _: None, ValueError, "Expected 2D array"),
 }
 
@@ -209,7 +219,8 @@ def test_bad_X(case, estimator):
         model.fit(make(X), y)
     if case != "no rows":
         model.fit(X, y)
-        with pytest.raises((error, ValueError), match=f"{message}|features"):
+        message += "|features|not compatible with arrays of bytes"
+        with pytest.raises((error, ValueError), match=message):
             model.predict(make(X))
 
 
@@ -235,7 +246,7 @@ def test_bad_y_of_one_kind_of_estimator():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="could not convert string to float"):
         MLPRegressor().fit(X, np.full(len(y), "a"))
-    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+    with pytest.raises(ValueError, match="Unknown label type: "):
         MLPClassifier().fit(X, y + 0.5)
     with pytest.raises(ValueError, match="Multioutput target data is not supported"):
         MLPClassifier().fit(X, np.column_stack([y, y]))

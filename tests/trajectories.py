@@ -267,12 +267,9 @@ def examine(classes, run, epochs, theirs=sk):
         return Verdict(run, epochs, *apart, "same")
     if not agree(train(nudged, run, epochs), expected, bounds):
         return Verdict(run, epochs, *apart, "chaotic")
-    names = [*found.facts, *expected.facts]
-    facts = {
-        name: (found.facts.get(name), expected.facts.get(name))
-        for name in dict.fromkeys(names)
-        if found.facts.get(name) != expected.facts.get(name)
-    }
+    names = found.facts.keys() | expected.facts.keys()
+    facts = {n: (found.facts.get(n), expected.facts.get(n)) for n in sorted(names)}
+    facts = {name: pair for name, pair in facts.items() if pair[0] != pair[1]}
     return Verdict(run, epochs, *apart, "apart", f"ours, scikit-learn's: {facts}")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,10 @@ _attributes = {
     "mean": "batch_norm_mean_",
     "variance": "batch_norm_var_",
 }
+
+
+_READABLE: tuple[Literal["C", "A"], ...] = ("C", "A")
+_WRITABLE: tuple[Literal["C", "A", "W"], ...] = ("C", "A", "W")
 
 
 class Member(StrOptions):
@@ -107,7 +112,21 @@ def make_network(
     dtype : dtype
         The precision of the parameters and of all computing.
     """
-    function = make_activation(activation)
+    settings = {} if isinstance(activation, str) else activation[1]
+    described = (member_name(activation), tuple(sorted(settings.items())))
+    return _make_network(tuple(widths), described, batch_norm, dropout, dtype)
+
+
+# A network holds no numbers, so that all estimators of one shape may share it.
+@lru_cache(maxsize=64)
+def _make_network(
+    widths: tuple[int, ...],
+    activation: tuple[str, tuple[tuple[str, float], ...]],
+    batch_norm: bool | str,
+    dropout: float,
+    dtype: np.dtype[Any],
+) -> Any:
+    function = make_activation((activation[0], dict(activation[1])))
     *hidden, output = (nn.Dense(*pair) for pair in pairwise(widths))
     layers: list[Any] = []
     for dense in hidden:
@@ -136,7 +155,7 @@ def set_fitted_arrays(
 
 
 def fitted_arrays(
-    model: object, slices: Slices, dtype: np.dtype[Any]
+    model: object, slices: Slices, dtype: np.dtype[Any], *, writable: bool = False
 ) -> list[NDArray[Any]]:
     """Return the model's arrays in the network's order; copies only where needed."""
     lists: dict[str, Any] = {}
@@ -145,5 +164,46 @@ def fitted_arrays(
         attribute = _attribute(name)
         if attribute not in lists:
             lists[attribute] = iter(getattr(model, attribute))
-        arrays.append(np.require(next(lists[attribute]), dtype, ["C", "A"]))
+        array = next(lists[attribute])
+        if not _is_plain(array, dtype, writable):
+            array = np.require(array, dtype, _WRITABLE if writable else _READABLE)
+        arrays.append(array)
     return arrays
+
+
+def _is_plain(array: object, dtype: np.dtype[Any], writable: bool) -> bool:
+    """Tell whether the core can use the array where it is; cheaper than np.require."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+        return False
+    flags = array.flags
+    return flags.carray or (not writable and flags.c_contiguous and flags.aligned)
+
+
+def parameters_dtype(model: Any) -> np.dtype[Any]:
+    """Return the precision of a fitted model: that of its weights."""
+    first: np.dtype[Any] = model.coefs_[0].dtype
+    if first in _core.networks and all(coef.dtype == first for coef in model.coefs_):
+        return first
+    return np.result_type(np.float32, *model.coefs_)
+
+
+def network_of(model: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the core's network that a model's weights and parameters describe."""
+    coefs = model.coefs_
+    widths = (coefs[0].shape[0], *[coef.shape[1] for coef in coefs])
+    return make_network(
+        widths, model.activation, model.batch_norm, model.dropout, dtype
+    )
+
+
+def array_attributes(model: object) -> list[str]:
+    """Return the names of the attributes that list the model's arrays."""
+    return [name for name in _attributes.values() if name in vars(model)]
+
+
+def copied_arrays(model: object) -> dict[str, list[NDArray[Any]]]:
+    """Return the model's lists of arrays by attribute, copied."""
+    return {
+        name: [array.copy() for array in getattr(model, name)]
+        for name in array_attributes(model)
+    }

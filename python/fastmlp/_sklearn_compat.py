@@ -6,18 +6,27 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "BaseEstimator",
+    "CallbackSupport",
     "ClassifierMixin",
     "Interval",
     "Options",
     "RegressorMixin",
     "StrOptions",
+    "as_sparse",
+    "available_if",
+    "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",
+    "has_callbacks",
+    "minimize_stops",
 ]
 
 if TYPE_CHECKING:
@@ -26,6 +35,9 @@ if TYPE_CHECKING:
 
     class BaseEstimator:
         def __sklearn_tags__(self) -> Any: ...
+
+    class CallbackSupport:
+        def _init_callback_context(self, *, max_subtasks: int) -> Any: ...
 
     class ClassifierMixin: ...
 
@@ -43,6 +55,7 @@ if TYPE_CHECKING:
             self, type: Any, left: Any, right: Any, *, closed: str
         ) -> None: ...
 
+    def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]: ...
     def fit_context(method: Method) -> Method: ...
 
 else:
@@ -53,13 +66,36 @@ else:
         _fit_context,
     )
     from sklearn.utils._param_validation import Interval, Options, StrOptions
+    from sklearn.utils.metaestimators import available_if
 
-    # Checks the parameters against `_parameter_constraints` on entry to `fit`.
+    try:  # since 1.9, experimental
+        from sklearn.callback import CallbackSupportMixin as CallbackSupport
+    except ImportError:
+
+        class CallbackSupport:
+            """Stands for the mixin of later versions."""
+
+    # Checks the parameters against `_parameter_constraints` on entry to `fit`, and
+    # tears callbacks down on the way out.
     fit_context = _fit_context(prefer_skip_nested_validation=True)
 
 
+# Since this version of SciPy, StopIteration from a callback ends `minimize`.
+minimize_stops = tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 11)
+
+
+def has_callbacks(estimator: object) -> bool:
+    """Tell whether `set_callbacks` was called, by the user or a meta-estimator."""
+    return "_skl_callbacks" in vars(estimator)
+
+
+def check_partial_fit_first_call(estimator: object, classes: ArrayLike | None) -> bool:
+    """Check `classes`; on the first call set ``classes_`` and return True."""
+    return bool(_check_partial_fit_first_call(estimator, classes))
+
+
 def check_sample_weight(
-    sample_weight: ArrayLike, X: NDArray[Any], dtype: np.dtype[Any]
+    sample_weight: ArrayLike, X: Any, dtype: np.dtype[Any]
 ) -> NDArray[Any]:
     """Return the weights as an array of shape (n_samples,) of `dtype`.
 
@@ -72,3 +108,12 @@ def check_sample_weight(
     if not weights.any():  # scikit-learn checks this since 1.8
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights.astype(dtype, copy=False)
+
+
+def as_sparse(array: NDArray[Any]) -> Any:
+    """Return CSR of the kind, matrix or array, that scikit-learn returns."""
+    try:
+        from sklearn.utils import _align_api_if_sparse  # since 1.9
+    except ImportError:
+        return sparse.csr_matrix(array)
+    return _align_api_if_sparse(sparse.csr_array(array))

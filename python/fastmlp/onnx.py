@@ -1,11 +1,12 @@
 """Export to ONNX: importing this module teaches skl2onnx the estimators.
 
 Needs the extra ``onnx`` (``pip install "fastmlp[onnx]"``). From then on they convert as
-scikit-learn's own do, alone or inside a pipeline:
+scikit-learn's own do, alone or inside a pipeline::
 
->>> import fastmlp.onnx  # doctest: +SKIP
->>> from skl2onnx import to_onnx  # doctest: +SKIP
->>> onnx_model = to_onnx(model, X[:1], options={"zipmap": False})  # doctest: +SKIP
+    import fastmlp.onnx
+    from skl2onnx import to_onnx
+
+    onnx_model = to_onnx(model, X[:1], options={"zipmap": False})
 
 The graph computes in float64 where the input is float64, else in float32. Batch norm
 before an activation is folded into the weights, dropout is left out.
@@ -19,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ._architecture import fitted_arrays, make_activation, make_network, member_name
+from ._architecture import fitted_arrays, make_activation, member_name, network_of
 from ._classifier import MLPClassifier
 from ._core import nn
 from ._regressor import MLPRegressor
@@ -62,7 +63,7 @@ class _Graph:
         return name
 
     def single(self, kind: str, value: str, **attributes: Any) -> str:
-        """Add a node that onnxruntime has in float32 only."""
+        """Add a node that onnxruntime, in some versions, has in float32 only."""
         if self.type == _types.FLOAT:
             return self.node(kind, value, **attributes)
         value = self.node("Cast", value, to=_types.FLOAT)
@@ -73,8 +74,9 @@ class _Graph:
 
 
 def _swish(graph: _Graph, z: str, layer: Any) -> str:
-    gate = graph.node("Sigmoid", graph.node("Mul", z, graph.constant(layer.beta)))
-    return graph.node("Mul", z, gate)
+    # As a product with Sigmoid, onnxruntime 1.20 fuses it into a kernel for float32 only.
+    power = graph.node("Exp", graph.node("Mul", z, graph.constant(-layer.beta)))
+    return graph.node("Div", z, graph.node("Add", graph.constant(1.0), power))
 
 
 def _gelu(graph: _Graph, z: str, _: Any) -> str:
@@ -84,7 +86,7 @@ def _gelu(graph: _Graph, z: str, _: Any) -> str:
 
 
 _activations: dict[str, Callable[[_Graph, str, Any], str]] = {
-    "identity": lambda graph, z, _: z,
+    "identity": lambda graph, z, _: graph.node("Identity", z),
     "logistic": lambda graph, z, _: graph.node("Sigmoid", z),
     "tanh": lambda graph, z, _: graph.node("Tanh", z),
     "relu": lambda graph, z, _: graph.node("Relu", z),
@@ -96,8 +98,13 @@ _activations: dict[str, Callable[[_Graph, str, Any], str]] = {
     "gelu": _gelu,
 }
 
-# `out_activation_` -> the node that it is; None: the raw output.
-_links = {"softmax": "Softmax", "logistic": "Sigmoid", "exp": "Exp", "identity": None}
+# `out_activation_` -> the node that it is.
+_links = {
+    "softmax": "Softmax",
+    "logistic": "Sigmoid",
+    "identity": "Identity",
+    "exp": "Exp",
+}
 
 
 # Layers ---------------------------------------------------------------------------------
@@ -107,15 +114,11 @@ Layer: TypeAlias = dict[str, NDArray[np.float64]]  # role, as "weight" -> array
 
 def _layers_with_arrays(model: Any) -> dict[int, Layer]:
     """Return the arrays of the model's network by position and role."""
-    widths = [len(model.coefs_[0]), *(coef.shape[1] for coef in model.coefs_)]
     dtype = np.dtype(np.float64)
-    slices = make_network(
-        widths, model.activation, model.batch_norm, model.dropout, dtype
-    ).slices
+    slices = network_of(model, dtype).slices
+    arrays = fitted_arrays(model, slices, dtype)
     layers: dict[int, Layer] = {}
-    for (name, _, _), array in zip(
-        slices, fitted_arrays(model, slices, dtype), strict=True
-    ):
+    for (name, _, _), array in zip(slices, arrays, strict=True):
         position, role = name.split(".")
         layers.setdefault(int(position), {})[role] = array
     return layers
@@ -158,9 +161,7 @@ def _forward(graph: _Graph, model: Any) -> str:
         if i + 2 in norms:
             x = _batch_norm(graph, x, norms[i + 2])
     x = _dense(graph, x, layers[last])
-    link = _links[model.out_activation_]
-    attributes = {"axis": 1} if link == "Softmax" else {}
-    return graph.node(link, x, **attributes) if link else x
+    return graph.node(_links[model.out_activation_], x)
 
 
 # What skl2onnx calls --------------------------------------------------------------------
@@ -172,7 +173,7 @@ def _is_multilabel(model: Any) -> bool:
 
 def _label(graph: _Graph, probabilities: str, classes: NDArray[Any]) -> None:
     """Add the label output: the class of the largest probability."""
-    if classes.dtype.kind in "OSTU":
+    if classes.dtype.kind in "UTO":
         encoded = [str(label).encode() for label in classes]
         values = graph.constant(np.array(encoded, dtype=object), _types.STRING)
     else:

@@ -1,4 +1,3 @@
-
 from typing import Any, final
 
 from numpy.typing import ArrayLike, NDArray

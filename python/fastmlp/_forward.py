@@ -1,0 +1,94 @@
+"""The forward pass of a fitted estimator: quick for plain arrays, checked for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import _core
+from ._architecture import fitted_arrays, network_of, parameters_dtype
+from ._threads import effective_n_threads
+
+# scikit-learn's name for the output -> the core's loss, which owns that link.
+_LOSSES = {
+    "softmax": "softmax_cross_entropy",
+    "logistic": "binary_cross_entropy",
+    "identity": "squared_error",
+    "exp": "poisson",
+}
+
+FLOAT64 = np.dtype(np.float64)
+FLOATS = (FLOAT64, np.dtype(np.float32))
+_SERIAL_WORK = 500_000  # rows times weights: less is done before a thread wakes up
+
+
+def loss_of(model: Any) -> Any:
+    """Return the core's loss for a fitted estimator."""
+    return _core.losses[_LOSSES[model.out_activation_]]()
+
+
+def threads_for(model: Any, n_rows: int) -> int:
+    """Return the number of threads to use for one pass over so many rows."""
+    n_weights = sum([coef.size for coef in model.coefs_])
+    if n_rows * n_weights < _SERIAL_WORK:
+        return 1
+    return effective_n_threads(model.n_threads)
+
+
+def as_core_input(X: Any) -> Any:
+    """Return validated samples as the core reads them: floats, aligned, or in CSR."""
+    if X.dtype not in FLOATS:
+        X = X.astype(FLOAT64)
+    return X.tocsr() if issparse(X) else np.require(X, requirements=["ALIGNED"])
+
+
+def is_plain_input(model: Any, X: Any) -> bool:
+    """Tell whether X needs no more checks than that its numbers are finite."""
+    known = vars(model)
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in FLOATS
+        and X.shape[0] > 0
+        and X.shape[1] == known.get("n_features_in_")
+        and "feature_names_in_" not in known
+        and "coefs_" in known
+        and X.flags.aligned
+    )
+
+
+def forward(model: Any, X: Any) -> NDArray[Any]:
+    """Return the outputs, shape (n_samples, n_outputs), for new samples.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        Where the model has no fitted attributes.
+    ValueError, TypeError
+        scikit-learn's, where X is not what is expected.
+    """
+    if is_plain_input(model, X):
+        try:
+            return _predict(model, X, check_finite=True)
+        except ValueError:  # scikit-learn's message is better
+            pass
+    check_is_fitted(model)
+    samples = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
+    return _predict(model, as_core_input(samples), check_finite=False)
+
+
+def _predict(model: Any, X: Any, *, check_finite: bool) -> NDArray[Any]:
+    dtype = parameters_dtype(model)
+    network = network_of(model, dtype)
+    outputs: NDArray[Any] = network.predict(
+        X,
+        fitted_arrays(model, network.slices, dtype),
+        loss_of(model),
+        n_threads=threads_for(model, X.shape[0]),
+        check_finite=check_finite,
+    )
+    return outputs

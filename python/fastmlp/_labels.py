@@ -1,0 +1,123 @@
+"""Class labels and label indicators, to and from what the core trains on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from ._sklearn_compat import as_sparse
+
+
+class Labels:
+    """The classes of a target; in the place of scikit-learn's ``LabelBinarizer``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted.
+    y_type_ : {"binary", "multiclass", "multilabel-indicator"}
+    sparse_input_ : bool
+        Whether the target was sparse, so that predictions are.
+    """
+
+    def __init__(self, y: Any) -> None:
+        # Its checks and their messages are what users of scikit-learn know.
+        found = LabelBinarizer().fit(y)
+        self.classes_: NDArray[Any] = found.classes_
+        self.y_type_: str = found.y_type_
+        self.sparse_input_: bool = found.sparse_input_
+
+    @property
+    def n_outputs(self) -> int:
+        """The width of the output layer."""
+        return 1 if self.y_type_ == "binary" else len(self.classes_)
+
+    @property
+    def out_activation(self) -> str:
+        """scikit-learn's name for the output layer's activation."""
+        return "softmax" if self.y_type_ == "multiclass" else "logistic"
+
+    def encode(self, y: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return integer labels, or zeros and ones of shape (n_samples, n_outputs)."""
+        if y.ndim == 2:
+            return self._encode_indicators(y, dtype)
+        labels: NDArray[Any] = np.searchsorted(self.classes_, y)
+        if self.y_type_ == "multiclass":
+            return labels.astype(np.int64, copy=False)
+        if self.y_type_ == "binary":
+            return labels.reshape(-1, 1).astype(dtype)
+        one_hot: NDArray[Any] = labels[:, None] == np.arange(len(self.classes_))
+        return one_hot.astype(dtype)
+
+    def _encode_indicators(self, y: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+        if type_of_target(y) != "multilabel-indicator":
+            raise ValueError(
+                "Multioutput target data is not supported with label binarization"
+            )
+        if not self.y_type_.startswith("multilabel"):
+            raise ValueError("The object was not fitted with multilabel input.")
+        if y.shape[1] != len(self.classes_):
+            raise ValueError(
+                f"classes {self.classes_} mismatch with the labels {unique_labels(y)} "
+                "found in the data"
+            )
+        dense = y.toarray() if issparse(y) else y
+        return np.ascontiguousarray(dense != 0, dtype=dtype)
+
+    def encode_plain(
+        self, y: NDArray[Any], dtype: np.dtype[Any]
+    ) -> NDArray[Any] | None:
+        """Return `encode` for an array of labels that need no further check, or None."""
+        classes = self.classes_
+        if y.ndim != 1 or y.dtype.kind != classes.dtype.kind or y.dtype.kind == "O":
+            return None
+        if self.y_type_.startswith("multilabel"):
+            return None
+        labels = classes.searchsorted(y)
+        if not (classes.take(labels, mode="clip") == y).all():
+            return None
+        if self.y_type_ == "multiclass":
+            return labels
+        return labels.reshape(-1, 1).astype(dtype)
+
+    def decode(self, outputs: NDArray[Any]) -> Any:
+        """Return the labels, or indicators, that are the most likely."""
+        if self.y_type_.startswith("multilabel"):
+            indicators = (outputs > 0.5).astype(np.intp)
+            return as_sparse(indicators) if self.sparse_input_ else indicators
+        if self.y_type_ == "multiclass":
+            labels = outputs.argmax(axis=1)
+        else:
+            labels = (outputs[:, 0] > 0.5).astype(np.intp)
+        # A single class is trained as label 0; there is no other to predict.
+        return self.classes_.take(labels, mode="clip")
+
+
+def check_classes(y: Any, known: NDArray[Any], *, all_of_them: bool) -> None:
+    """Raise scikit-learn's ValueError where y holds other classes than those known.
+
+    Parameters
+    ----------
+    y : ndarray or sparse matrix
+    known : ndarray of shape (n_classes,)
+    all_of_them : bool
+        Whether y must hold every known class too, as with `warm_start`.
+    """
+    classes = unique_labels(y)
+    if all_of_them:
+        if set(classes) != set(known):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same "
+                "classes as in the previous call to fit. Previously "
+                f"got {known}, `y` has {classes}"
+            )
+    elif len(np.setdiff1d(classes, known, assume_unique=True)):
+        raise ValueError(
+            "`y` has classes not in `self.classes_`. "
+            f"`self.classes_` has {known}. 'y' has {classes}."
+        )
