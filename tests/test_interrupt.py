@@ -24,6 +24,8 @@ def model(max_iter):
                          max_iter=max_iter, tol=0, n_iter_no_change=max_iter + 1,
                          n_threads=case["threads"], random_state=0)
 
+# Python's own, also where the process began with the signal ignored (in the background).
+signal.signal(signal.SIGINT, signal.default_int_handler)
 warnings.simplefilter("ignore")
 start, unit = time.perf_counter(), 1.0
 if not case["batch_size"]:  # as many rows in one step as last some seconds

@@ -17,6 +17,10 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
       loss_(loss),
       data_(data),
       settings_(settings),
+      n_threads_(
+          useful_threads(6 * static_cast<double>(std::min(data.x.rows, kChunkRows) *
+                                                 network_.weights()),
+                         settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
       pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients),
@@ -25,7 +29,7 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
   weight_sum_ = static_cast<double>(data.x.rows);
   if (const T* weight = data.sample_weight)
     weight_sum_ = std::accumulate(weight, weight + data.x.rows, 0.0);
-  for (int i = 0; i < settings.n_threads; ++i) {
+  for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitScratch<T>);
   }
@@ -53,7 +57,7 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
   const T* weight = data_.sample_weight ? data_.sample_weight + rows.begin : nullptr;
   const T scale = static_cast<T>(1 / weight_sum_);
   pass_.begin({rows.size(), true, 0, 0, weight}, parameters_);
-  run_team(settings_.n_threads, [&](const Member& member) {
+  crowding_.run(n_threads_, [&](const Member& member) {
     const auto thread = static_cast<std::size_t>(member.index);
     pass_.forward(
         member, [&](Range part) { gather(x, nullptr, part, pass_.input()); },

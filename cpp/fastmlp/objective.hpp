@@ -35,6 +35,8 @@ class Objective {
   Loss loss_;
   TrainingData<T> data_;
   Settings settings_;
+  int n_threads_;
+  Crowding crowding_;
   Reporting<T> reporting_;
   double weight_sum_ = 0;
 

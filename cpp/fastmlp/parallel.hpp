@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <vector>
 
 #include "types.hpp"
 
@@ -68,6 +69,12 @@ void run_team(int n_threads, Body&& body) {
   body(Member{omp_get_thread_num(), omp_get_num_threads(), barrier});
 }
 
+// Seconds on a clock that never goes back.
+inline double now() {
+  const auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(time).count();
+}
+
 // CPU seconds of the calling thread so far.
 double thread_seconds();
 
@@ -77,22 +84,35 @@ double thread_seconds();
 // on alone, and the team is tried again after a while, and after ever longer ones.
 class Crowding {
  public:
-  int threads(int wanted) const { return pause_ > 0 ? 1 : wanted; }
-
-  // After a piece: how long it took and the CPU time of the member that had least.
-  void record(int threads, double wall_seconds, double least_cpu_seconds);
+  // Runs body(member) by a team of `wanted`, or by one thread.
+  template <class Body>
+  void run(int wanted, Body&& body) {
+    const int threads = pause_ > 0 ? 1 : wanted;
+    std::vector<double> cpu(static_cast<std::size_t>(threads), now());
+    const double start = now();
+    run_team(threads, [&](const Member& member) {
+      const double before = thread_seconds();
+      body(member);
+      cpu[static_cast<std::size_t>(member.index)] = thread_seconds() - before;
+    });
+    record(threads, now() - start, *std::min_element(cpu.begin(), cpu.end()));
+  }
 
  private:
+  // How long a piece took and the CPU time of the member that had least.
+  void record(int threads, double wall_seconds, double least_cpu_seconds);
+
   int pause_ = 0;       // pieces to go before the team is tried again
   int next_pause_ = 8;  // pieces
 };
 
-inline int max_threads() { return in_forked_child() ? 1 : omp_get_max_threads(); }
-
-// Seconds on a clock that never goes back.
-inline double now() {
-  const auto time = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(time).count();
+// The threads worth having for so many floating-point operations between two barriers:
+// below the limit a second one costs more there than it brings.
+inline int useful_threads(double flops, int wanted) {
+  constexpr double serial = 1.5e6;
+  return flops < serial || in_forked_child() ? 1 : wanted;
 }
+
+inline int max_threads() { return in_forked_child() ? 1 : omp_get_max_threads(); }
 
 }  // namespace fastmlp

@@ -8,7 +8,9 @@ Prediction predict(const Network& network, const Parameters<T>& parameters,
                    const Loss& loss, const InputView& x, const Index* order, Index n,
                    T* to, const Execution& execution) {
   const Index blocks = divide_up(n, kBlockRows);
-  const int n_threads = static_cast<int>(std::min<Index>(execution.n_threads, blocks));
+  const double flops = 2 * static_cast<double>(n * network.weights());
+  const int n_threads = static_cast<int>(
+      std::min<Index>(useful_threads(flops, execution.n_threads), blocks));
   std::vector<std::unique_ptr<Pass<T>>> passes;  // one for each thread
   std::vector<LossScratch<T>> scratch;
   for (int i = 0; i < n_threads; ++i) {
@@ -47,11 +49,17 @@ Propagation<T>::Propagation(Network network, Index rows,
 }
 
 template <class T>
+int Propagation<T>::threads(const Execution& execution) const {
+  const double flops = 2 * static_cast<double>(rows_ * network_.weights());
+  return useful_threads(flops, execution.n_threads);
+}
+
+template <class T>
 bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
                              const Execution& execution) {
   pass_.watch(execution.keep_going);
   pass_.begin({rows_, mode.training, mode.seed, mode.step, nullptr}, parameters_);
-  run_team(execution.n_threads, [&](const Member& member) {
+  run_team(threads(execution), [&](const Member& member) {
     pass_.forward(
         member, [&](Range rows) { gather(x, nullptr, rows, pass_.input()); },
         [&](Index, Range rows) { unpack(pass_.output(), rows, to); });
@@ -81,8 +89,8 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
   pass_.resume();
   const std::vector<GradientUnit> units = gradient_units<T>(network_);
   std::vector<Buffer<T>> scratch;
-  for (int i = 0; i < execution.n_threads; ++i) scratch.emplace_back(kUnitScratch<T>);
-  run_team(execution.n_threads, [&](const Member& member) {
+  for (int i = 0; i < threads(execution); ++i) scratch.emplace_back(kUnitScratch<T>);
+  run_team(threads(execution), [&](const Member& member) {
     pass_.each_block(member, [&](Index block, Range rows) {
       pack(gradient, rows, pass_.output_gradient());
       pass_.backward_top(block, rows);

@@ -51,6 +51,8 @@ class Propagation {
   Index rows() const { return rows_; }
 
  private:
+  int threads(const Execution& execution) const;
+
   Network network_;
   Index rows_;
   Parameters<T> parameters_;

@@ -6,15 +6,6 @@
 namespace fastmlp {
 namespace {
 
-// Below this a second thread costs more at the barriers than it brings.
-constexpr double kSerialFlops = 1.5e6;
-
-int useful_threads(const Network& network, const TrainerSettings& settings) {
-  const double flops = 6.0 * static_cast<double>(settings.batch_size) *
-                       static_cast<double>(network.weights());
-  return flops < kSerialFlops || in_forked_child() ? 1 : settings.n_threads;
-}
-
 // A batch has no more rows than there are.
 TrainerSettings within(TrainerSettings settings, Index rows) {
   settings.batch_size = std::clamp<Index>(rows, 1, settings.batch_size);
@@ -53,7 +44,9 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       optimizer_(optimizer),
       data_(data),
       settings_(within(settings, data.x.rows)),
-      n_threads_(useful_threads(network_, settings_)),
+      n_threads_(useful_threads(
+          6 * static_cast<double>(settings_.batch_size * network_.weights()),
+          settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
@@ -101,23 +94,12 @@ auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
   pass_.watch(&keep_going);
   if (!stop_) {
     prepare_step();
-    run_piece();
+    crowding_.run(n_threads_, [this](const Member& member) {
+      while (!stop_) step(member);
+    });
   }
   if (pass_.abandoned()) return Progress::abandoned;
   return position_ == rows_ ? Progress::epoch_done : Progress::time_up;
-}
-
-template <class T>
-void Trainer<T>::run_piece() {
-  const int threads = crowding_.threads(n_threads_);
-  std::vector<double> busy(static_cast<std::size_t>(threads), kInfinity);
-  const double start = now();
-  run_team(threads, [&](const Member& member) {
-    const double cpu = thread_seconds();
-    while (!stop_) step(member);
-    busy[static_cast<std::size_t>(member.index)] = thread_seconds() - cpu;
-  });
-  crowding_.record(threads, now() - start, *std::min_element(busy.begin(), busy.end()));
 }
 
 template <class T>

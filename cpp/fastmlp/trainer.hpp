@@ -61,7 +61,6 @@ class Trainer {
   int n_threads() const { return n_threads_; }
 
  private:
-  void run_piece();
   void prepare_step();
   void step(const Member& member);
   void rows_phase(const Member& member);

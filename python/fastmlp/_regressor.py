@@ -295,8 +295,3 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         outputs = forward(self, X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
