@@ -8,7 +8,7 @@ namespace {
 
 // One step on plain arrays: through aligned registers, a piece at a time.
 template <class T>
-void update_array(const OptimizerRule<T>& rule, T decay, Index n, T* w, const T* g,
+void update_array(const OptimizerRule<T>& rule, T alpha, Index n, T* w, const T* g,
                   const std::vector<T*>& state) {
   constexpr Index piece = 1024;
   std::visit(
@@ -25,7 +25,7 @@ void update_array(const OptimizerRule<T>& rule, T decay, Index n, T* w, const T*
             s[k] = buffer[2 + k];
             std::copy_n(state[k] + i, size, s[k]);
           }
-          update(r, decay, padded, buffer[0], buffer[1], s);
+          update(r, GradientForm<T>{T(1), alpha}, padded, buffer[0], buffer[1], s);
           std::copy_n(buffer[0], size, w + i);
           for (std::size_t k = 0; k < s.size(); ++k)
             std::copy_n(s[k], size, state[k] + i);

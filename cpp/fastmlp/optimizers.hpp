@@ -110,11 +110,21 @@ OptimizerRule<T> rule_at(const Optimizer& optimizer, double learning_rate,
       optimizer);
 }
 
-// One step for n parameters side by side (whole registers), with the gradient
-// g + decay w. Returns the sum of their squares before the step, or 0 without decay.
+// What the rule's gradient is made of: scale x (g + alpha w), where g is a sum over
+// rows and scale the inverse of their weight. In this order, as in scikit-learn, sums
+// that overflow show.
+template <class T>
+struct GradientForm {
+  T scale = T(1);
+  T alpha = T(0);
+};
+
+// One step for n parameters side by side (whole registers). Returns the sum of their
+// squares before the step, or 0 without a penalty.
 template <class T, class Rule>
-double update(const Rule& rule, T decay, Index n, T* w, const T* g,
+double update(const Rule& rule, GradientForm<T> form, Index n, T* w, const T* g,
               const std::array<T*, Rule::slots>& state) {
+  const Vec<T> scale(form.scale);
   const auto step = [&](Index i, Vec<T> weight, Vec<T> gradient) {
     std::array<Vec<T>, Rule::slots> s;
     for (std::size_t k = 0; k < s.size(); ++k) s[k] = Vec<T>::load(state[k] + i);
@@ -122,16 +132,16 @@ double update(const Rule& rule, T decay, Index n, T* w, const T* g,
     for (std::size_t k = 0; k < s.size(); ++k) s[k].store(state[k] + i);
     weight.store(w + i);
   };
-  if (decay == T(0)) {
+  if (form.alpha == T(0)) {
     for (Index i = 0; i < n; i += Vec<T>::size)
-      step(i, Vec<T>::load(w + i), Vec<T>::load(g + i));
+      step(i, Vec<T>::load(w + i), scale * Vec<T>::load(g + i));
     return 0;
   }
   Vec<T> squares(0);
   for (Index i = 0; i < n; i += Vec<T>::size) {
     const Vec<T> weight = Vec<T>::load(w + i);
     squares = fma(weight, weight, squares);
-    step(i, weight, fma(Vec<T>(decay), weight, Vec<T>::load(g + i)));
+    step(i, weight, scale * fma(Vec<T>(form.alpha), weight, Vec<T>::load(g + i)));
   }
   alignas(kAlignment) T lanes[Vec<T>::size];
   squares.store(lanes);

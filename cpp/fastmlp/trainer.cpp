@@ -144,8 +144,8 @@ void Trainer<T>::rows_phase(const Member& member) {
       member, [&](Range rows) { gather(data_.x, order, rows, pass_.input()); },
       [&](Index block, Range rows) {
         block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
-            loss_, pass_.output(), rows, data_.targets, order, weight, scale_,
-            reporting_, pass_.output_gradient(), scratch);
+            loss_, pass_.output(), rows, data_.targets, order, weight, T(1), reporting_,
+            pass_.output_gradient(), scratch);
         pass_.backward_top(block, rows);
       });
   pass_.backward_rest(member);
@@ -219,20 +219,20 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
   const Index layer = unit.layer;
   State& dense = parameters_.template get<State>(layer);
   const LayerWork<T>& work = pass_.work(layer);
-  const T decay = static_cast<T>(settings_.alpha) * scale_;
+  const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha)};
   double norm = 0;
   dense_gradient(
       unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
       [&](Index i, Index j, const T* gradient) {
         const auto block = [&](const State& s) { return s.weight.panels.at(j, i * L); };
-        norm += fastmlp::update(rule, decay, work.x.width(i) * L, block(dense),
+        norm += fastmlp::update(rule, penalized, work.x.width(i) * L, block(dense),
                                 gradient, state_of<State>(state_, layer, rule, block));
         if (const Panels<T> transposed = dense.transposed.panels)
           transpose_block(block(dense), transposed.at(i, j * L));
       },
       [&](Index j, const T* gradient) {
         const auto lanes = [&](const State& s) { return s.bias.data() + j * L; };
-        fastmlp::update(rule, T(0), L, lanes(dense), gradient,
+        fastmlp::update(rule, GradientForm<T>{scale_}, L, lanes(dense), gradient,
                         state_of<State>(state_, layer, rule, lanes));
       });
   return norm;
@@ -246,9 +246,11 @@ void Trainer<T>::update_batch_norm(Index layer, const Rule& rule) {
   const BatchStatistics<T>& batch = pass_.work(layer).batch;
   const auto scale = [](const State& s) { return s.scale.data(); };
   const auto shift = [](const State& s) { return s.shift.data(); };
-  fastmlp::update(rule, T(0), batch.features, scale(norm), batch.scale_gradient.data(),
+  fastmlp::update(rule, GradientForm<T>{scale_}, batch.features, scale(norm),
+                  batch.scale_gradient.data(),
                   state_of<State>(state_, layer, rule, scale));
-  fastmlp::update(rule, T(0), batch.features, shift(norm), batch.shift_gradient.data(),
+  fastmlp::update(rule, GradientForm<T>{scale_}, batch.features, shift(norm),
+                  batch.shift_gradient.data(),
                   state_of<State>(state_, layer, rule, shift));
 }
 
