@@ -44,7 +44,9 @@ inline constexpr Index kRowsAhead = 2;
 
 template <class Source, class T>
 void gather_dense(const InputView& x, const Index* order, Range rows, Panels<T> to) {
-  const bool contiguous = x.column_stride == sizeof(Source);
+  constexpr Index size = sizeof(Source);
+  constexpr Index line = kAlignment;
+  const bool contiguous = x.column_stride == size;
   for (Index row = rows.begin; row < rows.end; ++row) {
     const char* from = x.data + (order ? order[row] : row) * x.row_stride;
     const Index next = std::min(row + kRowsAhead, rows.end - 1);
@@ -55,8 +57,8 @@ void gather_dense(const InputView& x, const Index* order, Range rows, Panels<T> 
       const Index width = to.width(panel);
       if (contiguous) {
         const auto* values = reinterpret_cast<const Source*>(from) + first;
-        for (Index byte = 0; byte < width * sizeof(Source); byte += kAlignment)
-          __builtin_prefetch(ahead + first * sizeof(Source) + byte);
+        for (Index byte = 0; byte < width * size; byte += line)
+          __builtin_prefetch(ahead + first * size + byte);
         for (Index i = 0; i < width; ++i) lanes[i] = static_cast<T>(values[i]);
       } else {
         for (Index i = 0; i < width; ++i) {
