@@ -57,6 +57,10 @@ void check_shape(const py::array& array, const Name& name, const Shape& expected
                           ", got " + text(shape_of(array)));
 }
 
+inline bool is_aligned(const py::array& array) {
+  return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+}
+
 template <class T, class Name>
 void check_contiguous(const py::array& array, const Name& name) {
   if (!py::isinstance<py::array_t<T>>(array))
@@ -65,6 +69,7 @@ void check_contiguous(const py::array& array, const Name& name) {
                          std::string(py::str(array.dtype())));
   if (!(array.flags() & py::array::c_style))
     throw py::value_error(std::string(name) + " must be C-contiguous");
+  if (!is_aligned(array)) throw py::value_error(std::string(name) + " must be aligned");
 }
 
 template <class T, class Name>
@@ -80,6 +85,16 @@ T* write(py::array& array, const Name& name, const Shape& shape) {
   if (!array.writeable())
     throw py::value_error(std::string(name) + " must be writable");
   return static_cast<T*>(array.mutable_data());
+}
+
+// An element of a list that has to be an array already: a converted one would not live.
+inline py::array array_at(const py::list& list, std::size_t i,
+                          const std::string& name) {
+  const py::object item = list[i];
+  if (!py::isinstance<py::array>(item))
+    throw py::type_error(name + " must hold NumPy arrays, got " +
+                         std::string(py::str(py::type::of(item))));
+  return py::reinterpret_borrow<py::array>(item);
 }
 
 // Row numbers below `limit`, as int64.
@@ -112,8 +127,7 @@ inline bool is_double(const py::array& values, const std::string& name) {
 inline HeldInput dense_input(const py::array& x, const std::string& name,
                              Index columns) {
   check_shape(x, name, {-1, columns});
-  if (!(x.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
-    throw py::value_error(name + " must be aligned");
+  if (!is_aligned(x)) throw py::value_error(name + " must be aligned");
   const InputView view{static_cast<const char*>(x.data()),
                        x.shape(0),
                        x.shape(1),
@@ -158,8 +172,10 @@ inline HeldInput sparse_input(const py::object& x, const std::string& name,
   } else {
     check(std::int32_t{});
   }
-  if (!(values.flags() & py::array::c_style) || values.size() < indices.size())
-    throw py::value_error(name + ".data must be contiguous and as long as its indices");
+  if (!(values.flags() & py::array::c_style) || !is_aligned(values) ||
+      values.size() < indices.size())
+    throw py::value_error(
+        name + ".data must be contiguous, aligned and as long as its indices");
   InputView view;
   view.data = static_cast<const char*>(values.data());
   view.rows = shape.first;

@@ -57,14 +57,13 @@ class BoundTrainer {
             network_, loss, optimizer, data(x_, targets_, weight_), settings,
             {read_slices<T>(network_, parameters_, Which::all, "parameters"),
              parse_state<const T*>(network_, optimizer, state_, &read<T, ArrayName>)}) {
-    batch_size_ = settings.batch_size;
   }
 
   void begin_epoch(py::array order, py::array learning_rates) {
     const Index* rows = read_rows(order, "order", x_.view.rows);
     const Index n = order.size();
-    const double* rates =
-        read<double>(learning_rates, "learning_rates", {divide_up(n, batch_size_)});
+    const double* rates = read<double>(learning_rates, "learning_rates",
+                                       {divide_up(n, trainer_.batch_size())});
     trainer_.begin_epoch(rows, n, rates);
     order_ = std::move(order);
     learning_rates_ = std::move(learning_rates);
@@ -102,9 +101,8 @@ class BoundTrainer {
   py::object weight_;
   py::list parameters_;
   py::list state_;
-  py::array order_;
-  py::array learning_rates_;
-  Index batch_size_ = 1;
+  py::object order_;  // null before the first epoch
+  py::object learning_rates_;
   Trainer<T> trainer_;
 };
 

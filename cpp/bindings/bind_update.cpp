@@ -46,16 +46,16 @@ void update_all(const Optimizer& optimizer, py::list parameters, py::list gradie
         "parameters, gradients, alphas and each slot of state must be of "
         "one length");
   for (std::size_t i = 0; i < n; ++i) {
-    auto w = parameters[i].cast<py::array>();
+    py::array w = array_at(parameters, i, "parameters");
     const Shape shape = shape_of(w);
     std::vector<T*> slot_data;
     for (std::size_t k = 0; k < n_slots; ++k) {
-      auto array = state[k * n + i].cast<py::array>();
+      py::array array = array_at(state, k * n + i, "state");
       slot_data.push_back(write<T>(array, "state", shape));
     }
     update_array<T>(
         rule, static_cast<T>(alphas[i]), w.size(), write<T>(w, "parameters", shape),
-        read<T>(gradients[i].cast<py::array>(), "gradients", shape), slot_data);
+        read<T>(array_at(gradients, i, "gradients"), "gradients", shape), slot_data);
   }
 }
 

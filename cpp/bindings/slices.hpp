@@ -28,7 +28,7 @@ std::vector<Pointer> parse_slices(const Network& network, const py::list& list,
   for (const Slice& slice : network.slices()) {
     if (which == Which::trainable && !slice.trainable) continue;
     if (next == list.size()) break;
-    auto array = py::reinterpret_borrow<py::object>(list[next++]).cast<py::array>();
+    py::array array = array_at(list, next++, name);
     const bool wanted = which != Which::buffers || !slice.trainable;
     pointers.push_back(wanted ? parse(array, ArrayName{name, slice.name}, slice.shape)
                               : nullptr);

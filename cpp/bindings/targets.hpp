@@ -28,7 +28,8 @@ py::array real_array(const py::object& object, const std::string& name) {
   if (std::string("biuf").find(array.dtype().kind()) == std::string::npos)
     throw py::type_error(name + " must hold real numbers, got the dtype " +
                          std::string(py::str(array.dtype())));
-  return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
+  return py::array_t<T, py::array::c_style | py::array::forcecast |
+                            py::detail::npy_api::NPY_ARRAY_ALIGNED_>(array);
 }
 
 inline py::array labels_array(const py::array& array, Index outputs) {

@@ -2,6 +2,7 @@
 #include "objective.hpp"
 
 #include <numeric>
+#include <stdexcept>
 
 namespace fastmlp {
 namespace {
@@ -26,9 +27,16 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
       pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients),
       units_(gradient_units<T>(network_)),
       block_loss_(static_cast<std::size_t>(row_blocks(kChunkRows))) {
+  for (const Layer& layer : network_.layers())
+    if (std::holds_alternative<BatchNorm>(layer) ||
+        std::holds_alternative<Dropout>(layer))
+      throw std::invalid_argument("an objective takes no BatchNorm and no Dropout");
   weight_sum_ = static_cast<double>(data.x.rows);
   if (const T* weight = data.sample_weight)
     weight_sum_ = std::accumulate(weight, weight + data.x.rows, 0.0);
+  if (weight_sum_ == 0)
+    throw std::invalid_argument(
+        "sample_weight must not sum to zero, and x must have rows");
   for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitScratch<T>);

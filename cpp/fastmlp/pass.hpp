@@ -124,8 +124,11 @@ void Pass<T>::each_block(const Member& member, F&& f) {
   const Index blocks = row_blocks(settings_.rows);
   const Range mine = member.share(blocks);
   for (Index block = mine.begin; block < mine.end; ++block) {
-    if (member.index == 0 && keep_going_ && !(*keep_going_)()) abandoned_ = true;
-    if (abandoned()) return;
+    if (abandoned()) return;  // who has said no is not asked again
+    if (member.index == 0 && keep_going_ && !(*keep_going_)()) {
+      abandoned_ = true;
+      return;
+    }
     f(block, even_part(settings_.rows, blocks, block));
   }
 }

@@ -30,7 +30,11 @@ Prediction predict(const Network& network, const Parameters<T>& parameters,
       const bool finite = passes[thread]->infer(
           order ? x : x.from(rows.begin), order ? order + rows.begin : nullptr,
           rows.size(), parameters, execution.check_finite);
-      if (!finite) state = Prediction::not_finite;
+      if (!finite) {
+        auto expected = Prediction::done;  // a stop stays a stop
+        state.compare_exchange_strong(expected, Prediction::not_finite);
+        return;
+      }
       fastmlp::predict(loss, passes[thread]->output(), {0, rows.size()},
                        to + rows.begin * network.out_features(), scratch[thread]);
     }

@@ -58,6 +58,7 @@ class Trainer {
            static_cast<double>(std::max<Index>(1, position_));
   }
   std::int64_t step() const { return settings_.step; }
+  Index batch_size() const { return settings_.batch_size; }
   int n_threads() const { return n_threads_; }
 
  private:

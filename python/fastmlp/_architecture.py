@@ -62,12 +62,16 @@ def make_activation(activation: ActivationLike) -> Any:
     ValueError
         Where the value of a parameter is out of its range.
     """
+    parameters = {} if isinstance(activation, str) else activation[1]
+    _check_settings(activation)
+    return _core.activations[member_name(activation)](**parameters)
+
+
+def _check_settings(activation: ActivationLike) -> None:
     name = member_name(activation)
     parameters = {} if isinstance(activation, str) else activation[1]
-    kind = _core.activations[name]
-    known = [
-        field for field, value in vars(kind).items() if isinstance(value, property)
-    ]
+    fields = vars(_core.activations[name]).items()
+    known = [field for field, value in fields if isinstance(value, property)]
     for field, value in parameters.items():
         if field not in known:
             raise TypeError(
@@ -75,8 +79,9 @@ def make_activation(activation: ActivationLike) -> Any:
                 f"known: {', '.join(known) or 'none'}"
             )
         if not isinstance(value, Real):
-            raise TypeError(f"activation={activation!r}: {field!r} must be a number")
-    return kind(**parameters)
+            raise TypeError(
+                f"activation={activation!r}: {field!r} must be a number, got {value!r}"
+            )
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> list[int]:
@@ -113,6 +118,8 @@ def make_network(
         The precision of the parameters and of all computing.
     """
     settings = {} if isinstance(activation, str) else activation[1]
+    if settings:
+        _check_settings(activation)
     described = (member_name(activation), tuple(sorted(settings.items())))
     return _make_network(tuple(widths), described, batch_norm, dropout, dtype)
 
@@ -164,7 +171,9 @@ def fitted_arrays(
         attribute = _attribute(name)
         if attribute not in lists:
             lists[attribute] = iter(getattr(model, attribute))
-        array = next(lists[attribute])
+        array = next(lists[attribute], None)
+        if array is None:
+            raise ValueError(f"{attribute} must hold an array for each layer")
         if not _is_plain(array, dtype, writable):
             array = np.require(array, dtype, _WRITABLE if writable else _READABLE)
         arrays.append(array)
@@ -184,12 +193,22 @@ def parameters_dtype(model: Any) -> np.dtype[Any]:
     first: np.dtype[Any] = model.coefs_[0].dtype
     if first in _core.networks and all(coef.dtype == first for coef in model.coefs_):
         return first
-    return np.result_type(np.float32, *model.coefs_)
+    if any(coef.dtype.kind not in "biuf" for coef in model.coefs_):
+        raise TypeError("coefs_ must hold arrays of real numbers")
+    common = np.result_type(np.float32, *model.coefs_)
+    return common if common in _core.networks else np.dtype(np.float64)
 
 
 def network_of(model: Any, dtype: np.dtype[Any]) -> Any:
     """Return the core's network that a model's weights and parameters describe."""
     coefs = model.coefs_
+    has_batch_norm = "batch_norm_scale_" in vars(model)
+    if len(coefs) > 1 and bool(model.batch_norm) != has_batch_norm:
+        with_or_without = "with" if has_batch_norm else "without"
+        raise ValueError(
+            f"batch_norm={model.batch_norm!r}, but the model was fitted "
+            f"{with_or_without} batch norm"
+        )
     widths = (coefs[0].shape[0], *[coef.shape[1] for coef in coefs])
     return make_network(
         widths, model.activation, model.batch_norm, model.dropout, dtype

@@ -238,7 +238,9 @@ class BaseMLP(CallbackSupport, Parameters):
             "_optimizer" not in known
             or type(y) is not np.ndarray
             or not is_plain_input(self, X)
+            or y.ndim == 0
             or len(y) != len(X)
+            or known.get("best_loss_") is None
             or self.early_stopping
             or not np.isfinite(X).all()
         ):

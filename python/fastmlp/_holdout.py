@@ -55,6 +55,10 @@ class Holdout:
         self._weight = problem.sample_weight
         if self._weight is not None:
             self._weight = self._weight[self.rows]
+            if not self._weight.any():
+                raise ValueError(
+                    "Sample weights must contain at least one non-zero number."
+                )
         self._score = _SCORES[model.out_activation_]
 
     def score(self, problem: Problem) -> float:
@@ -114,8 +118,8 @@ def restore_best(model: Any) -> None:
 
 def forget_best(model: Any) -> None:
     """Drop the best weights of an earlier fit."""
-    for name in array_attributes(model):
-        vars(model).pop(_best(name), None)
+    for name in [name for name in vars(model) if name.startswith("_best_")]:
+        del vars(model)[name]
 
 
 def _best(attribute: str) -> str:

@@ -105,9 +105,12 @@ def check_sample_weight(
         Where the shape is wrong, a weight is not finite, or all are zero.
     """
     weights: NDArray[Any] = _check_sample_weight(sample_weight, X)
-    if not weights.any():  # scikit-learn checks this since 1.8
+    weights = weights.astype(dtype, copy=False)
+    if (
+        not weights.any()
+    ):  # scikit-learn checks this since 1.8; here, after rounding too
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weights.astype(dtype, copy=False)
+    return weights
 
 
 def as_sparse(array: NDArray[Any]) -> Any:

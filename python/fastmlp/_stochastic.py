@@ -154,6 +154,11 @@ class Epochs:
         self._model = model
         self._problem = problem
         self._solver: StochasticSolver = model._optimizer
+        # Those of a model that was loaded as a memory map cannot be written.
+        self._solver.moments = [
+            moment if moment.flags.carray else np.array(moment)
+            for moment in self._solver.moments
+        ]
         batch_size = _check_batch_size(model.batch_size, n_rows)
         self._n_batches = -(-n_rows // batch_size)
         self._trainer = _core.trainers[problem.parameters[0].dtype](

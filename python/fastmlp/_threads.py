@@ -41,7 +41,7 @@ def effective_n_threads(n_threads: int | None = None) -> int:
         Where `n_threads` is zero.
     """
     if n_threads is not None and n_threads > 0:
-        return int(n_threads)
+        return min(int(n_threads), 2**31 - 1)
     if n_threads == 0:
         raise ValueError("n_threads must be None, positive or negative, got 0")
     limit = _core.max_threads()

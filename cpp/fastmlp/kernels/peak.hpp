@@ -32,11 +32,11 @@ double fma_rate(double seconds) {
   using Seconds = std::chrono::duration<double>;
   constexpr int rounds = 20000;
   constexpr double operations = 2.0 * rounds * detail::kChains * Vec<T>::size;
-  Buffer<T> sums(detail::kChains * Vec<T>::size);
+  alignas(kAlignment) T sums[detail::kChains * Vec<T>::size] = {};
   double best = 0;
   const auto start = Clock::now();
   for (auto begin = start; Seconds(begin - start).count() < seconds;) {
-    detail::fma_chains(sums.data(), rounds);
+    detail::fma_chains(sums, rounds);
     const auto end = Clock::now();
     best = std::max(best, operations / Seconds(end - begin).count());
     begin = end;

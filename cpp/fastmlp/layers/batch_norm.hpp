@@ -113,8 +113,8 @@ void batch_norm_combine(const BatchNorm& layer, Index blocks, BatchStatistics<T>
   std::fill_n(s.variance.data(), s.features, T(0));
   for (Index b = 0; b < blocks; ++b) {
     const double weight = s.block_weight[b];
-    if (weight == 0) continue;
     const double total = s.total_weight + weight;
+    if (weight == 0 || total == 0) continue;
     const T share = static_cast<T>(weight / total);
     const T cross = static_cast<T>(s.total_weight * weight / total);
     for (Index i = 0; i < s.features; ++i) {
