@@ -75,3 +75,19 @@ def test_bad_arguments_are_refused(core):
         evaluate(network, "squared_error", data, parameters, n_threads=0)
     with pytest.raises(ValueError, match="parameters must hold 6 arrays, got 5"):
         evaluate(network, "squared_error", data, parameters[:5])
+
+
+@pytest.mark.parametrize("layer", [("batch_norm", (21,)), ("dropout", (0.5,))])
+def test_layers_of_batches_are_refused(core, layer):
+    network = core([("dense", (6, 21)), layer, ("dense", (21, 3))])
+    parameters = network.draw(np.random.default_rng(0))
+    with pytest.raises(ValueError, match="takes no BatchNorm and no Dropout"):
+        evaluate(network, "squared_error", draw("squared_error", 9, False), parameters)
+
+
+def test_lists_must_hold_arrays(core):
+    network = core(layers)
+    parameters = network.draw(np.random.default_rng(0))
+    x = np.zeros((2, 6))
+    with pytest.raises(TypeError, match="parameters must hold NumPy arrays"):
+        network.predict(x, [parameters[0].tolist(), *parameters[1:]])
