@@ -11,13 +11,8 @@ std::vector<GradientUnit> gradient_units(const Network& network) {
     if (network.get<BatchNorm>(l)) units.push_back({l, {}});
     const auto* dense = network.get<Dense>(l);
     if (!dense) continue;
-    const Index inputs = divide_up(dense->in_features, kLanes<T>);
-    const Index outputs = divide_up(dense->out_features, kLanes<T>);
-    for (Index j = 0; j < outputs; j += Tile<T>::panels)
-      for (Index i = 0; i < inputs; i += kUnitInputs)
-        units.push_back({l,
-                         {{i, std::min(inputs, i + kUnitInputs)},
-                          {j, std::min(outputs, j + Tile<T>::panels)}}});
+    each_dense_unit<T>(*dense,
+                       [&](const DenseUnit& unit) { units.push_back({l, unit}); });
   }
   return units;
 }
@@ -246,16 +241,22 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
     return;
   }
   constexpr Index L = kLanes<T>;
-  dense_gradient(
-      unit.dense, w.x, w.dy, settings_.rows, scratch,
-      [&](Index i, Index j, const T* block) {
-        for (Index row = 0; row < w.x.width(i); ++row)
-          put(block + row * L, w.y.width(j),
-              gradients[first] + (i * L + row) * columns + j * L);
-      },
-      [&](Index j, const T* sum) {
-        put(sum, w.y.width(j), gradients[first + 1] + j * L);
-      });
+  const auto weights = [&](Index i, Index j, const T* block) {
+    for (Index row = 0; row < w.x.width(i); ++row)
+      put(block + row * L, w.y.width(j),
+          gradients[first] + (i * L + row) * columns + j * L);
+  };
+  const auto narrow = [&](Index i, const T* block) {
+    for (Index row = 0; row < w.x.width(i); ++row)
+      for (Index c = 0; c < unit.dense.narrow; ++c)
+        put(block + c * L + row, 1,
+            gradients[first] + (i * L + row + 1) * columns - unit.dense.narrow + c);
+  };
+  const auto biases = [&](Index j, const T* sum) {
+    put(sum, w.y.width(j), gradients[first + 1] + j * L);
+  };
+  dense_gradient(unit.dense, w.x, w.dy, settings_.rows, scratch,
+                 GradientSink{weights, narrow, biases});
 }
 
 template std::vector<GradientUnit> gradient_units<float>(const Network&);

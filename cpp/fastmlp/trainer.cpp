@@ -221,20 +221,27 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
   const LayerWork<T>& work = pass_.work(layer);
   const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha)};
   double norm = 0;
-  dense_gradient(
-      unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
-      [&](Index i, Index j, const T* gradient) {
-        const auto block = [&](const State& s) { return s.weight.panels.at(j, i * L); };
-        norm += fastmlp::update(rule, penalized, work.x.width(i) * L, block(dense),
-                                gradient, state_of<State>(state_, layer, rule, block));
-        if (const Panels<T> transposed = dense.transposed.panels)
-          transpose_block(block(dense), transposed.at(i, j * L));
-      },
-      [&](Index j, const T* gradient) {
-        const auto lanes = [&](const State& s) { return s.bias.data() + j * L; };
-        fastmlp::update(rule, GradientForm<T>{scale_}, L, lanes(dense), gradient,
-                        state_of<State>(state_, layer, rule, lanes));
-      });
+  const auto apply = [&](GradientForm<T> form, Index n, auto&& part,
+                         const T* gradient) {
+    return fastmlp::update(rule, form, n, part(dense), gradient,
+                           state_of<State>(state_, layer, rule, part));
+  };
+  const auto weights = [&](Index i, Index j, const T* gradient) {
+    const auto block = [&](const State& s) { return s.weight.panels.at(j, i * L); };
+    norm += apply(penalized, work.x.width(i) * L, block, gradient);
+    if (dense.has_transposed())
+      transpose_block(block(dense), dense.transposed.panels.at(i, j * L));
+  };
+  const auto narrow = [&](Index i, const T* gradient) {
+    const auto block = [&](const State& s) { return s.narrow(i); };
+    norm += apply(penalized, unit.dense.narrow * L, block, gradient);
+  };
+  const auto biases = [&](Index j, const T* gradient) {
+    const auto lanes = [&](const State& s) { return s.bias.data() + j * L; };
+    apply({scale_}, L, lanes, gradient);
+  };
+  dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
+                 GradientSink{weights, narrow, biases});
   return norm;
 }
 

@@ -37,30 +37,31 @@ template <class T, int R, int P>
                                      Index start_row, Index start_stride, T* y,
                                      Index y_stride) {
   constexpr int V = kRegisters<T>;
+  constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
-  Vec<T> sum[R][P * V];
-  for (int r = 0; r < R; ++r)
-    for (int p = 0; p < P; ++p)
-      for (int v = 0; v < V; ++v)
-        sum[r][p * V + v] =
-            Vec<T>::load(start + r * start_row + p * start_stride + v * Vec<T>::size);
+  std::array<Vec<T>, R * P * V> sum;
+  unrolled<R, P, V>([&](auto r, auto p, auto v) {
+    sum[(r * P + p) * V + v] =
+        Vec<T>::load(start + r * start_row + p * start_stride + v * S);
+  });
   for (; depth > 0; depth -= L, x += x_stride) {
     const Index lanes = std::min(L, depth);
     for (Index k = 0; k < lanes; ++k, w += L) {
-      Vec<T> weight[P * V];
-      for (int p = 0; p < P; ++p)
-        for (int v = 0; v < V; ++v)
-          weight[p * V + v] = Vec<T>::load(w + p * w_stride + v * Vec<T>::size);
-      for (int r = 0; r < R; ++r) {
+      std::array<Vec<T>, P * V> weight;
+      unrolled<P, V>([&](auto p, auto v) {
+        weight[p * V + v] = Vec<T>::load(w + p * w_stride + v * S);
+      });
+      unrolled<R>([&](auto r) {
         const Vec<T> input(x[r * L + k]);
-        for (int i = 0; i < P * V; ++i) sum[r][i] = fma(input, weight[i], sum[r][i]);
-      }
+        unrolled<P * V>([&](auto i) {
+          sum[r * P * V + i] = fma(input, weight[i], sum[r * P * V + i]);
+        });
+      });
     }
   }
-  for (int r = 0; r < R; ++r)
-    for (int p = 0; p < P; ++p)
-      for (int v = 0; v < V; ++v)
-        sum[r][p * V + v].store(y + r * L + p * y_stride + v * Vec<T>::size);
+  unrolled<R, P, V>([&](auto r, auto p, auto v) {
+    sum[(r * P + p) * V + v].store(y + r * L + p * y_stride + v * S);
+  });
 }
 
 template <class T, int P, int... R>
@@ -133,13 +134,14 @@ void gradient_inputs(int inputs, std::integer_sequence<int, I...>, const T* x,
 
 }  // namespace detail
 
-// y = x w + b for `rows`; `bias` is padded to whole panels. `done(panel)` follows each
-// panel of y while it is in cache: that is where activations go.
+// y = x w + b for `rows`, for the panels that `w` has; `bias` is padded to whole
+// panels. `done(panel)` follows each panel of y while it is in cache: that is where
+// activations go.
 template <class T, class Done>
 void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, Panels<T> y,
               Done&& done) {
   constexpr int P = Tile<T>::panels;
-  const Index panels = y.count();
+  const Index panels = w.count();
   for (Index panel = 0; panel < panels; panel += P) {
     const bool whole = panel + P <= panels;
     for (Index k = 0; k < x.columns; k += kDepthBlock<T>) {

@@ -52,25 +52,36 @@ struct PanelBuffer {
   }
 };
 
-// Rows of the row-major `from` (any, to.columns) into panels, and back.
+// Columns 0 to to.columns of the row-major `from`, whose rows are `stride` apart, into
+// panels, and back.
 template <class T>
-void pack(const T* from, Range rows, Panels<T> to) {
+void pack(const T* from, Index stride, Range rows, Panels<T> to) {
   for (Index panel = 0; panel < to.count(); ++panel) {
     for (Index row = rows.begin; row < rows.end; ++row) {
-      std::copy_n(from + row * to.columns + panel * kLanes<T>, to.width(panel),
+      std::copy_n(from + row * stride + panel * kLanes<T>, to.width(panel),
                   to.at(panel, row));
     }
   }
 }
 
 template <class T>
-void unpack(Panels<T> from, Range rows, T* to) {
+void unpack(Panels<T> from, Range rows, T* to, Index stride) {
   for (Index row = rows.begin; row < rows.end; ++row) {
     for (Index panel = 0; panel < from.count(); ++panel) {
       std::copy_n(from.at(panel, row), from.width(panel),
-                  to + row * from.columns + panel * kLanes<T>);
+                  to + row * stride + panel * kLanes<T>);
     }
   }
+}
+
+// Of a matrix that has no more columns.
+template <class T>
+void pack(const T* from, Range rows, Panels<T> to) {
+  pack(from, to.columns, rows, to);
+}
+template <class T>
+void unpack(Panels<T> from, Range rows, T* to) {
+  unpack(from, rows, to, from.columns);
 }
 
 // The square block `from` (lanes x lanes) transposed into `to`.

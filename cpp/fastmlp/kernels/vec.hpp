@@ -3,6 +3,9 @@
 // `fma` says so.
 #pragma once
 
+#include <type_traits>
+#include <utility>
+
 #include "../types.hpp"
 
 namespace fastmlp {
@@ -44,6 +47,9 @@ struct Vec {
     return of(Eigen::internal::pselect(mask.p, yes.p, no.p));
   }
 
+  // Bit by bit.
+  friend Vec operator&(Vec a, Vec b) { return of(Eigen::internal::pand(a.p, b.p)); }
+
   friend Vec fma(Vec a, Vec b, Vec c) {
     return of(Eigen::internal::pmadd(a.p, b.p, c.p));
   }
@@ -57,5 +63,28 @@ struct Vec {
 // Registers in one row of a panel.
 template <class T>
 inline constexpr int kRegisters = static_cast<int>(kLanes<T>) / Vec<T>::size;
+
+// Registers that sums may fill, so that operands still find room: AVX-512 has 32 in
+// all, the others (as compiled here) 16.
+template <class T>
+inline constexpr int kSums = kRegisters<T> == 1 ? 24 : 12;
+
+// f(0), f(1), ..., f(N - 1), written out: arrays of registers that are indexed by
+// constants alone stay in registers. GCC takes a loop's array to memory and back at
+// every turn of the loop around it.
+template <int N, class F>
+[[gnu::always_inline]] inline void unrolled(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }(std::make_integer_sequence<int, N>{});
+}
+template <int M, int N, class F>
+[[gnu::always_inline]] inline void unrolled(F&& f) {
+  unrolled<M>([&](auto i) { unrolled<N>([&](auto j) { f(i, j); }); });
+}
+template <int L, int M, int N, class F>
+[[gnu::always_inline]] inline void unrolled(F&& f) {
+  unrolled<L>([&](auto i) { unrolled<M, N>([&](auto j, auto k) { f(i, j, k); }); });
+}
 
 }  // namespace fastmlp

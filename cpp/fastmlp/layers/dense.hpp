@@ -5,6 +5,7 @@
 
 #include "../family.hpp"
 #include "../kernels/gemm.hpp"
+#include "../kernels/narrow.hpp"
 #include "../kernels/reduce.hpp"
 
 namespace fastmlp {
@@ -22,43 +23,72 @@ struct Dense {
   }
 };
 
-// The parameters of a Dense layer, packed for the products: W by panels of outputs, W^T
-// by panels of inputs, both in square blocks, and b in whole panels.
+// The parameters of a Dense layer, packed for the products: W by panels of outputs, but
+// for the last few outputs where they would leave most of a panel empty; W^T by panels
+// of inputs; b in whole panels. Both W and W^T in square blocks. What is in W^T alone
+// are those few outputs.
 template <class T>
 struct DenseState {
-  PanelBuffer<T> weight;
-  PanelBuffer<T> transposed;  // empty where no input gradient is asked for
+  PanelBuffer<T> weight;      // (inputs, whole)
+  PanelBuffer<T> transposed;  // (outputs, inputs); only the last few rows where no
+                              // input gradient is asked for
   Buffer<T> bias;
+  Index whole;  // outputs that are in `weight`
 
   DenseState(const Dense& layer, bool input_gradient)
-      : weight(PanelBuffer<T>::square_blocks(layer.in_features, layer.out_features)),
-        bias(round_up(layer.out_features, kLanes<T>)) {
-    if (input_gradient) {
-      transposed = PanelBuffer<T>::square_blocks(layer.out_features, layer.in_features);
-      zero_ = Buffer<T>(round_up(layer.in_features, kLanes<T>));
-    }
+      : bias(round_up(layer.out_features, kLanes<T>)),
+        whole(layer.out_features - narrow_outputs<T>(layer.out_features)),
+        skipped_(input_gradient ? 0 : whole) {
+    if (whole > 0) weight = PanelBuffer<T>::square_blocks(layer.in_features, whole);
+    if (skipped_ < layer.out_features)
+      transposed = PanelBuffer<T>::square_blocks(layer.out_features - skipped_,
+                                                 layer.in_features);
+    if (input_gradient) zero_ = Buffer<T>(round_up(layer.in_features, kLanes<T>));
   }
 
   void load(const Dense& layer, const T* w, const T* b) {
-    pack(w, {0, layer.in_features}, weight.panels);
-    std::copy_n(b, layer.out_features, bias.data());
-    if (transposed.panels) transpose(weight.panels, transposed.panels);
+    const Index outputs = layer.out_features;
+    pack(w, outputs, {0, layer.in_features}, weight.panels);
+    std::copy_n(b, outputs, bias.data());
+    if (skipped_ == 0) transpose(weight.panels, transposed.panels);
+    for (Index i = 0; i < layer.in_features; ++i)
+      for (Index j = whole; j < outputs; ++j)
+        narrow(i / kLanes<T>, j)[i % kLanes<T>] = w[i * outputs + j];
   }
   void save(const Dense& layer, T* w, T* b) const {
-    unpack(weight.panels, {0, layer.in_features}, w);
-    std::copy_n(bias.data(), layer.out_features, b);
+    const Index outputs = layer.out_features;
+    unpack(weight.panels, {0, layer.in_features}, w, outputs);
+    std::copy_n(bias.data(), outputs, b);
+    for (Index i = 0; i < layer.in_features; ++i)
+      for (Index j = whole; j < outputs; ++j)
+        w[i * outputs + j] = narrow(i / kLanes<T>, j)[i % kLanes<T>];
   }
 
+  // The weights between a panel of inputs and the outputs from the first few on.
+  T* narrow(Index input_panel) const { return narrow(input_panel, whole); }
   const T* zero() const { return zero_.data(); }
+  bool has_transposed() const { return skipped_ == 0; }
 
  private:
+  T* narrow(Index input_panel, Index output) const {
+    return transposed.panels.at(input_panel, output - skipped_);
+  }
+
+  Index skipped_;   // outputs that `transposed` does without
   Buffer<T> zero_;  // the "bias" of the input gradient
 };
 
+// `done(panel)` follows each panel of y.
 template <class T, class Done>
 void dense_forward(const DenseState<T>& state, Panels<T> x, Panels<T> y, Range rows,
                    Done&& done) {
   multiply(x, rows, state.weight.panels, state.bias.data(), y, done);
+  if (state.whole == y.columns) return;
+  const Panels<T> w{state.narrow(0), state.transposed.panels.stride, x.columns};
+  const Index last = y.count() - 1;
+  multiply_narrow(x, rows, w, y.columns - state.whole, state.bias.data() + state.whole,
+                  y.at(last, rows.begin));
+  done(last);
 }
 
 template <class T, class Done>
@@ -68,10 +98,11 @@ void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Rang
 }
 
 // A piece of a Dense layer's weight gradient that one thread computes: some panels of
-// inputs by one tile of panels of outputs.
+// inputs by one tile of panels of outputs, or by the last few outputs.
 struct DenseUnit {
-  Range inputs;   // panels
-  Range outputs;  // panels; at most Tile<T>::panels
+  Range inputs;      // panels
+  Range outputs;     // panels; at most Tile<T>::panels
+  Index narrow = 0;  // outputs, if they are the last few
 };
 
 inline constexpr Index kUnitInputs = 6;  // panels; its gradient block stays in L1
@@ -80,35 +111,82 @@ template <class T>
 inline constexpr Index kUnitScratch =
     kUnitInputs * Tile<T>::panels * kLanes<T> * kLanes<T>;
 
-// Sums over all rows and hands each square block to `weights(input panel, output panel,
-// block)` and, with the unit's first inputs, each panel's sum to `biases(panel,
-// lanes)`.
-template <class T, class Weights, class Biases>
-void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
-                    T* scratch, Weights&& weights, Biases&& biases) {
-  constexpr Index block = kLanes<T> * kLanes<T>;
-  constexpr int P = Tile<T>::panels;
-  const auto blocks = [&](Index panel) {
-    return scratch + (panel - unit.inputs.begin) * P * block;
+// Calls f(unit) for all units of a layer, in a fixed order.
+template <class T, class F>
+void each_dense_unit(const Dense& layer, F&& f) {
+  const Index inputs = divide_up(layer.in_features, kLanes<T>);
+  const Index narrow = narrow_outputs<T>(layer.out_features);
+  const Index whole = divide_up(layer.out_features - narrow, kLanes<T>);
+  const auto each_input = [&](Range outputs, Index narrow_outputs) {
+    for (Index i = 0; i < inputs; i += kUnitInputs)
+      f(DenseUnit{{i, std::min(inputs, i + kUnitInputs)}, outputs, narrow_outputs});
   };
+  for (Index j = 0; j < whole; j += Tile<T>::panels)
+    each_input({j, std::min(whole, j + Tile<T>::panels)}, 0);
+  if (narrow > 0) each_input({whole, whole + 1}, narrow);
+}
+
+// Where a weight gradient goes, block by block: those of whole panels of outputs, those
+// of the last few, and the sums over rows that are the bias's.
+template <class Weights, class Narrow, class Biases>
+struct GradientSink {
+  Weights weights;  // (input panel, output panel, [input][output lane])
+  Narrow narrow;    // (input panel, [output][input lane])
+  Biases biases;    // (output panel, [output lane]), with a unit's first inputs
+};
+
+// Some rows' part of the gradient, added to what came before them; the `last` rows make
+// it whole.
+template <int P, class T, class Sink>
+void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
+                    bool last, T* scratch, Sink&& sink) {
+  constexpr Index block = kLanes<T> * kLanes<T>;
+  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
+    T* const blocks = scratch + (i - unit.inputs.begin) * P * block;
+    weight_gradient<P>(x, i, dy, unit.outputs.begin, rows, rows.begin > 0, blocks);
+    if (!last) continue;
+    for (int p = 0; p < P; ++p)
+      sink.weights(i, unit.outputs.begin + p, blocks + p * block);
+  }
+}
+
+template <class T, class Sink>
+void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
+                     bool last, T* scratch, Sink&& sink) {
+  const Index j = unit.outputs.begin;
+  weight_gradient_narrow(x, unit.inputs, dy.at(j, rows.begin), unit.narrow, rows,
+                         rows.begin > 0, scratch);
+  if (!last) return;
+  for (Index i = unit.inputs.begin; i < unit.inputs.end;
+       ++i, scratch += unit.narrow * kLanes<T>) {
+    // What lies beyond the last input is no gradient.
+    for (Index c = 0; c < unit.narrow; ++c)
+      std::fill(scratch + c * kLanes<T> + x.width(i), scratch + (c + 1) * kLanes<T>,
+                T(0));
+    sink.narrow(i, scratch);
+  }
+}
+
+// Sums over all rows.
+template <class T, class Sink>
+void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
+                    T* scratch, Sink&& sink) {
   for (Index row = 0; row < rows; row += kGradientRows) {
     const Range part{row, std::min(rows, row + kGradientRows)};
-    for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
-      if (unit.outputs.size() == P) {
-        weight_gradient<P>(x, i, dy, unit.outputs.begin, part, row > 0, blocks(i));
-      } else {
-        weight_gradient<1>(x, i, dy, unit.outputs.begin, part, row > 0, blocks(i));
-      }
-      if (part.end < rows) continue;
-      for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j)
-        weights(i, j, blocks(i) + (j - unit.outputs.begin) * block);
+    const bool last = part.end == rows;
+    if (unit.narrow > 0) {
+      narrow_gradient(unit, x, dy, part, last, scratch, sink);
+    } else if (unit.outputs.size() == Tile<T>::panels) {
+      whole_gradient<Tile<T>::panels>(unit, x, dy, part, last, scratch, sink);
+    } else {
+      whole_gradient<1>(unit, x, dy, part, last, scratch, sink);
     }
   }
   if (unit.inputs.begin > 0) return;
   for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j) {
     alignas(kAlignment) T sum[kLanes<T>];
     sum_panel(dy, j, {0, rows}, sum);
-    biases(j, sum);
+    sink.biases(j, sum);
   }
 }
 

@@ -1,0 +1,181 @@
+// The products of a layer's last few outputs, where a panel would be padding for the
+// most part: registers run along the inputs instead. The weights are kept as rows
+// [panel of inputs][output][lane], which is how the input gradient takes them, too.
+//
+// x: inputs, w: weights, d: gradient with respect to the outputs; C outputs.
+#pragma once
+
+#include <cstring>
+
+#include "reduce.hpp"
+
+namespace fastmlp {
+
+// At most so many outputs are taken this way.
+template <class T>
+inline constexpr Index kNarrow = kLanes<T> / 2;
+
+// Of a layer with so many outputs; the others fill whole panels, or nearly.
+template <class T>
+constexpr Index narrow_outputs(Index outputs) {
+  const Index rest = outputs % kLanes<T>;
+  return rest <= kNarrow<T> ? rest : 0;
+}
+
+namespace detail {
+
+// y(r, c) = bias(c) + x(r, :) w(c, :) for R rows; `bias` comes once for each row.
+// `keep` has all bits set in the lanes of the last panel that hold inputs, none in its
+// padding (which may hold anything, NaN too).
+template <class T, int R, int C>
+[[gnu::noinline]] void dot_tile(const T* x, Index x_stride, const T* w, Index w_stride,
+                                Index panels, const T* keep, const T* bias, T* y) {
+  constexpr int S = Vec<T>::size;
+  constexpr Index L = kLanes<T>;
+  constexpr int groups = (R * C + S - 1) / S;
+  std::array<Vec<T>, static_cast<std::size_t>(groups * S)> sum;
+  unrolled<groups * S>([&](auto i) { sum[i] = Vec<T>(0); });
+  const auto add = [&](auto&& input) __attribute__((always_inline)) {
+    unrolled<kRegisters<T>>([&](auto v) {
+      std::array<Vec<T>, static_cast<std::size_t>(C)> weight;
+      unrolled<C>([&](auto c) { weight[c] = Vec<T>::load(w + c * L + v * S); });
+      unrolled<R>([&](auto r) {
+        const Vec<T> in = input(x + r * L + v * S, v);
+        unrolled<C>(
+            [&](auto c) { sum[r * C + c] = fma(in, weight[c], sum[r * C + c]); });
+      });
+    });
+  };
+  for (; panels > 1; --panels, x += x_stride, w += w_stride)
+    add([](const T* from, auto) { return Vec<T>::load(from); });
+  add([keep](const T* from, auto v) {
+    return Vec<T>::load(from) & Vec<T>::load(keep + v * S);
+  });
+  alignas(kAlignment) T sums[groups * S];
+  unrolled<groups>([&](auto g) {
+    Registers<T> group;
+    unrolled<S>([&](auto i) { group[i] = sum[g * S + i]; });
+    (sum_lanes(group) + Vec<T>::load(bias + g * S)).store(sums + g * S);
+  });
+  unrolled<R>([&](auto r) { std::copy_n(sums + r * C, C, y + r * L); });
+}
+
+// g(c, p) (+)= sum over rows of d(row, c) x(row, p) for P panels of inputs, of each row
+// of which N registers are taken.
+template <class T, int C, int P, int N>
+[[gnu::noinline]] void narrow_gradient_tile(const T* x, Index x_stride, const T* d,
+                                            Index rows, bool add, T* g,
+                                            Index g_stride) {
+  constexpr int S = Vec<T>::size;
+  constexpr Index L = kLanes<T>;
+  std::array<Vec<T>, static_cast<std::size_t>(C * P * N)> sum;
+  unrolled<C, P, N>([&](auto c, auto p, auto n) {
+    sum[(c * P + p) * N + n] =
+        add ? Vec<T>::load(g + p * g_stride + c * L + n * S) : Vec<T>(0);
+  });
+  for (Index row = 0; row < rows; ++row, x += L, d += L) {
+    std::array<Vec<T>, static_cast<std::size_t>(P * N)> input;
+    unrolled<P, N>([&](auto p, auto n) {
+      input[p * N + n] = Vec<T>::load(x + p * x_stride + n * S);
+    });
+    unrolled<C>([&](auto c) {
+      const Vec<T> delta(d[c]);
+      unrolled<P * N>([&](auto i) {
+        sum[c * P * N + i] = fma(delta, input[i], sum[c * P * N + i]);
+      });
+    });
+  }
+  unrolled<C, P, N>([&](auto c, auto p, auto n) {
+    sum[(c * P + p) * N + n].store(g + p * g_stride + c * L + n * S);
+  });
+}
+
+// How C outputs share the registers: whole panels of inputs side by side, or a part of
+// one panel's row at a time.
+template <class T, int C>
+struct NarrowTile {
+  static constexpr int registers() {
+    int n = kRegisters<T>;
+    while (n > 1 && C * n > kSums<T>) n /= 2;
+    return n;
+  }
+  static constexpr int N = registers();
+  static constexpr int P = N < kRegisters<T> ? 1 : std::clamp(kSums<T> / (C * N), 1, 6);
+  static constexpr int rows = std::max(1, (kSums<T> * 2 / 3) / C);
+};
+
+// R rows at a time, then the rest by ever smaller tiles.
+template <class T, int R, int C>
+void dot_tiles(Panels<T> x, Range rows, Panels<T> w, const T* keep, const T* bias,
+               T* y) {
+  Index row = rows.begin;
+  for (; row + R <= rows.end; row += R, y += R * kLanes<T>)
+    dot_tile<T, R, C>(x.at(0, row), x.stride, w.data, w.stride, x.count(), keep, bias,
+                      y);
+  if constexpr (R > 1) {
+    if (row < rows.end) dot_tiles<T, R / 2, C>(x, {row, rows.end}, w, keep, bias, y);
+  }
+}
+
+template <class T, int C>
+void dot_rows(Panels<T> x, Range rows, Panels<T> w, const T* bias, T* y) {
+  constexpr int R = NarrowTile<T, C>::rows;
+  alignas(kAlignment) T biases[round_up(R * C, Vec<T>::size)] = {};
+  for (int i = 0; i < R * C; ++i) biases[i] = bias[i % C];
+  alignas(kAlignment) T keep[kLanes<T>] = {};
+  std::memset(keep, 0xff, static_cast<std::size_t>(x.width(x.count() - 1)) * sizeof(T));
+  dot_tiles<T, R, C>(x, rows, w, keep, biases, y);
+}
+
+template <class T, int C>
+void narrow_gradient_rows(Panels<T> x, Range panels, const T* d, Range rows, bool add,
+                          T* g) {
+  using Tile = NarrowTile<T, C>;
+  constexpr Index block = C * kLanes<T>;
+  const auto tiles = divide_up(panels.size(), Tile::P);
+  for (Index i = 0; i < tiles; ++i) {
+    const Range part = even_part(panels.size(), tiles, i);
+    const T* from = x.at(panels.begin + part.begin, rows.begin);
+    T* to = g + part.begin * block;
+    for (int n = 0; n < kRegisters<T>; n += Tile::N) {
+      unrolled<Tile::P>([&](auto p) {
+        if (part.size() == p + 1)
+          narrow_gradient_tile<T, C, p + 1, Tile::N>(from + n * Vec<T>::size, x.stride,
+                                                     d, rows.size(), add,
+                                                     to + n * Vec<T>::size, block);
+      });
+    }
+  }
+}
+
+// f(C) with C = outputs as a constant.
+template <class T, class F>
+void with_outputs(Index outputs, F&& f) {
+  unrolled<static_cast<int>(kNarrow<T>)>([&](auto c) {
+    if (outputs == c + 1) f(std::integral_constant<int, c + 1>{});
+  });
+}
+
+}  // namespace detail
+
+// y = x w^T + b for `rows` of the panel at `y` (its first row in `rows`): `outputs`
+// columns of it.
+template <class T>
+void multiply_narrow(Panels<T> x, Range rows, Panels<T> w, Index outputs, const T* bias,
+                     T* y) {
+  detail::with_outputs<T>(outputs,
+                          [&](auto c) { detail::dot_rows<T, c>(x, rows, w, bias, y); });
+}
+
+// The gradient of the weights between some panels of inputs and `outputs` outputs whose
+// gradients are in the panel at `d`, into `g` ([panel of inputs][output][lane]); `add`s
+// to what is there.
+template <class T>
+void weight_gradient_narrow(Panels<T> x, Range panels, const T* d, Index outputs,
+                            Range rows, bool add, T* g) {
+  detail::with_outputs<T>(outputs, [&](auto c) {
+    detail::narrow_gradient_rows<T, c>(x, panels, d, rows, add, g);
+  });
+}
+
+}  // namespace fastmlp
