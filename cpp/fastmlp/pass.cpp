@@ -256,7 +256,7 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
     put(sum, w.y.width(j), gradients[first + 1] + j * L);
   };
   dense_gradient(unit.dense, w.x, w.dy, settings_.rows, scratch,
-                 GradientSink{weights, narrow, biases});
+                 GradientSink{[](Index, Index) {}, weights, narrow, biases});
 }
 
 template std::vector<GradientUnit> gradient_units<float>(const Network&);

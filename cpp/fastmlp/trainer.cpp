@@ -226,6 +226,12 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
     return fastmlp::update(rule, form, n, part(dense), gradient,
                            state_of<State>(state_, layer, rule, part));
   };
+  const auto expect = [&](Index i, Index j) {
+    prefetch_block(dense.weight.panels.at(j, i * L));
+    for (const Parameters<T>& slot : state_)
+      prefetch_block(slot.template get<State>(layer).weight.panels.at(j, i * L));
+    if (dense.has_transposed()) prefetch_block(dense.transposed.panels.at(i, j * L));
+  };
   const auto weights = [&](Index i, Index j, const T* gradient) {
     const auto block = [&](const State& s) { return s.weight.panels.at(j, i * L); };
     norm += apply(penalized, work.x.width(i) * L, block, gradient);
@@ -241,7 +247,7 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
     apply({scale_}, L, lanes, gradient);
   };
   dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
-                 GradientSink{weights, narrow, biases});
+                 GradientSink{expect, weights, narrow, biases});
   return norm;
 }
 

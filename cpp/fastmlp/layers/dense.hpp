@@ -111,25 +111,26 @@ template <class T>
 inline constexpr Index kUnitScratch =
     kUnitInputs * Tile<T>::panels * kLanes<T> * kLanes<T>;
 
-// Calls f(unit) for all units of a layer, in a fixed order.
+// Calls f(unit) for all units of a layer, in a fixed order: the same inputs for all
+// outputs, since the inputs are what is larger than a cache.
 template <class T, class F>
 void each_dense_unit(const Dense& layer, F&& f) {
   const Index inputs = divide_up(layer.in_features, kLanes<T>);
   const Index narrow = narrow_outputs<T>(layer.out_features);
   const Index whole = divide_up(layer.out_features - narrow, kLanes<T>);
-  const auto each_input = [&](Range outputs, Index narrow_outputs) {
-    for (Index i = 0; i < inputs; i += kUnitInputs)
-      f(DenseUnit{{i, std::min(inputs, i + kUnitInputs)}, outputs, narrow_outputs});
-  };
-  for (Index j = 0; j < whole; j += Tile<T>::panels)
-    each_input({j, std::min(whole, j + Tile<T>::panels)}, 0);
-  if (narrow > 0) each_input({whole, whole + 1}, narrow);
+  for (Index i = 0; i < inputs; i += kUnitInputs) {
+    const Range part{i, std::min(inputs, i + kUnitInputs)};
+    for (Index j = 0; j < whole; j += Tile<T>::panels)
+      f(DenseUnit{part, {j, std::min(whole, j + Tile<T>::panels)}});
+    if (narrow > 0) f(DenseUnit{part, {whole, whole + 1}, narrow});
+  }
 }
 
 // Where a weight gradient goes, block by block: those of whole panels of outputs, those
 // of the last few, and the sums over rows that are the bias's.
-template <class Weights, class Narrow, class Biases>
+template <class Expect, class Weights, class Narrow, class Biases>
 struct GradientSink {
+  Expect expect;    // (input panel, output panel): this block comes soon
   Weights weights;  // (input panel, output panel, [input][output lane])
   Narrow narrow;    // (input panel, [output][input lane])
   Biases biases;    // (output panel, [output lane]), with a unit's first inputs
@@ -143,6 +144,8 @@ void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows
   constexpr Index block = kLanes<T> * kLanes<T>;
   for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
     T* const blocks = scratch + (i - unit.inputs.begin) * P * block;
+    if (last)
+      for (int p = 0; p < P; ++p) sink.expect(i, unit.outputs.begin + p);
     weight_gradient<P>(x, i, dy, unit.outputs.begin, rows, rows.begin > 0, blocks);
     if (!last) continue;
     for (int p = 0; p < P; ++p)
