@@ -6,6 +6,7 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -101,12 +102,14 @@ inline py::array array_at(const py::list& list, std::size_t i,
 inline const Index* read_rows(const py::array& rows, const std::string& name,
                               Index limit) {
   const Index* values = read<Index>(rows, name, {-1});
-  for (Index i = 0; i < rows.size(); ++i) {
-    if (values[i] < 0 || values[i] >= limit)
-      throw py::value_error(name + " must hold row numbers from 0 to " +
-                            std::to_string(limit - 1) + ", got " +
-                            std::to_string(values[i]));
-  }
+  const Range range = std::accumulate(
+      values, values + rows.size(), Range{0, 0}, [](Range seen, Index value) {
+        return Range{std::min(seen.begin, value), std::max(seen.end, value + 1)};
+      });
+  if (range.begin < 0 || range.end > limit)
+    throw py::value_error(
+        name + " must hold row numbers from 0 to " + std::to_string(limit - 1) +
+        ", got " + std::to_string(range.begin < 0 ? range.begin : range.end - 1));
   return values;
 }
 

@@ -25,7 +25,9 @@ void update_array(const OptimizerRule<T>& rule, T alpha, Index n, T* w, const T*
             s[k] = buffer[2 + k];
             std::copy_n(state[k] + i, size, s[k]);
           }
-          update(r, GradientForm<T>{T(1), alpha}, padded, buffer[0], buffer[1], s);
+          Vec<T> squares(0);
+          update(r, GradientForm<T>{T(1), alpha}, padded, buffer[0], buffer[1], s,
+                 squares);
           std::copy_n(buffer[0], size, w + i);
           for (std::size_t k = 0; k < s.size(); ++k)
             std::copy_n(s[k], size, state[k] + i);

@@ -56,7 +56,8 @@ template <class T>
 struct LossRows {
   Index outputs;
   T* z;      // [outputs][lanes]: raw outputs, overwritten by the gradient
-  T* y;      // [outputs][lanes]: targets; may be overwritten
+  T* y;      // [outputs][lanes]: targets
+  T* e;      // [outputs][lanes]: room for what a loss needs twice
   T* value;  // [lanes]
 
   static Vec<T> get(const T* column, Index output, int v) {
@@ -81,12 +82,16 @@ struct SoftmaxCrossEntropy {
   template <class T>
   void value_and_gradient(const LossRows<T>& rows,
                           const Reporting<T>& reporting) const {
-    const auto [outputs, z, y, value] = rows;
+    const auto [outputs, z, y, e, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
       const Vec<T> highest = row_maximum(z, outputs, v);
       Vec<T> sum(0);
-      for (Index c = 0; c < outputs; ++c) sum = sum + exp(Rows::get(z, c, v) - highest);
+      for (Index c = 0; c < outputs; ++c) {
+        const Vec<T> power = exp(Rows::get(z, c, v) - highest);
+        Rows::set(e, c, v, power);
+        sum = sum + power;
+      }
       const Vec<T> log_sum = highest + log(sum);
       const Vec<T> inverse = Vec<T>(1) / sum;
       Vec<T> loss(0);
@@ -97,7 +102,7 @@ struct SoftmaxCrossEntropy {
         mass = mass + target;
       }
       for (Index c = 0; c < outputs; ++c) {
-        const Vec<T> p = exp(Rows::get(z, c, v) - highest) * inverse;
+        const Vec<T> p = Rows::get(e, c, v) * inverse;
         Rows::set(z, c, v, mass * p - Rows::get(y, c, v));
       }
       loss.store(value + v * Vec<T>::size);
@@ -144,7 +149,7 @@ struct BinaryCrossEntropy {
   template <class T>
   void value_and_gradient(const LossRows<T>& rows,
                           const Reporting<T>& reporting) const {
-    const auto [outputs, z, y, value] = rows;
+    const auto [outputs, z, y, e, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
       Vec<T> loss(0);
@@ -180,7 +185,7 @@ struct SquaredError {
   template <class T>
   void value_and_gradient(const LossRows<T>& rows,
                           const Reporting<T>& reporting) const {
-    const auto [outputs, z, y, value] = rows;
+    const auto [outputs, z, y, e, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
       Vec<T> loss(0);
@@ -211,7 +216,7 @@ struct Poisson {
 
   template <class T>
   void value_and_gradient(const LossRows<T>& rows, const Reporting<T>&) const {
-    const auto [outputs, z, y, value] = rows;
+    const auto [outputs, z, y, e, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
       Vec<T> loss(0);
@@ -245,11 +250,11 @@ class LossScratch {
   explicit LossScratch(Index outputs)
       : outputs_(outputs),
         size_(round_up(outputs, kLanes<T>) * kLanes<T>),
-        memory_(2 * size_ + kLanes<T> + kLanes<T> * kLanes<T>) {}
+        memory_(3 * size_ + kLanes<T> + kLanes<T> * kLanes<T>) {}
 
   LossRows<T> rows() const {
     return {outputs_, memory_.data(), memory_.data() + size_,
-            memory_.data() + 2 * size_};
+            memory_.data() + 2 * size_, memory_.data() + 3 * size_};
   }
 
   // Some rows of a matrix in panels into columns of lanes, or back (padding as zeros).
@@ -272,7 +277,7 @@ class LossScratch {
   Index size_;
   Buffer<T> memory_;
 
-  T* block() const { return memory_.data() + 2 * size_ + kLanes<T>; }
+  T* block() const { return memory_.data() + 3 * size_ + kLanes<T>; }
 };
 
 // Targets of n rows, order[0..n) (or row, row + 1, ... where order is null).
@@ -306,17 +311,19 @@ double value_and_gradient(const Loss& loss, Panels<T> output, Range range,
       [&](const auto& member) {
         double total = 0;
         alignas(kAlignment) T factor[L];
+        alignas(kAlignment) T weighted[L] = {};
         for (Index row = range.begin; row < range.end; row += L) {
           const Index n = std::min(L, range.end - row);
           scratch.load(output, row, n);
           load_targets(targets, order, row, n, rows);
           member.value_and_gradient(rows, reporting);
-          for (Index i = 0; i < n; ++i) {
-            const T w = weight ? weight[row + i] : T(1);
-            total += static_cast<double>(w) * static_cast<double>(rows.value[i]);
-            factor[i] = w * scale;
-          }
+          for (Index i = 0; i < n; ++i) factor[i] = weight ? weight[row + i] : T(1);
+          for (Index i = 0; i < n; ++i) weighted[i] = factor[i] * rows.value[i];
+          for (Index i = 0; i < n; ++i) factor[i] *= scale;
           std::fill(factor + n, factor + L, T(0));
+          std::fill(weighted + n, weighted + L, T(0));
+          for (Index v = 0; v < L; v += Vec<T>::size)
+            total += static_cast<double>(sum(Vec<T>::load(weighted + v)));
           for (Index i = 0; i < rows.outputs * L; i += Vec<T>::size)
             (Vec<T>::load(rows.z + i) * Vec<T>::load(factor + i % L)).store(rows.z + i);
           scratch.store(gradient, row, n);

@@ -119,11 +119,12 @@ struct GradientForm {
   T alpha = T(0);
 };
 
-// One step for n parameters side by side (whole registers). Returns the sum of their
-// squares before the step, or 0 without a penalty.
+// One step for n parameters side by side (whole registers). With a penalty, adds the
+// squares that they had before the step to `squares`. Rule and pointers are copies, so
+// that no store can change them and they stay in registers.
 template <class T, class Rule>
-double update(const Rule& rule, GradientForm<T> form, Index n, T* w, const T* g,
-              const std::array<T*, Rule::slots>& state) {
+void update(Rule rule, GradientForm<T> form, Index n, T* w, const T* g,
+            std::array<T*, Rule::slots> state, Vec<T>& squares) {
   const Vec<T> scale(form.scale);
   const auto step = [&](Index i, Vec<T> weight, Vec<T> gradient) {
     std::array<Vec<T>, Rule::slots> s;
@@ -135,19 +136,15 @@ double update(const Rule& rule, GradientForm<T> form, Index n, T* w, const T* g,
   if (form.alpha == T(0)) {
     for (Index i = 0; i < n; i += Vec<T>::size)
       step(i, Vec<T>::load(w + i), scale * Vec<T>::load(g + i));
-    return 0;
+    return;
   }
-  Vec<T> squares(0);
+  Vec<T> sum = squares;
   for (Index i = 0; i < n; i += Vec<T>::size) {
     const Vec<T> weight = Vec<T>::load(w + i);
-    squares = fma(weight, weight, squares);
+    sum = fma(weight, weight, sum);
     step(i, weight, scale * fma(Vec<T>(form.alpha), weight, Vec<T>::load(g + i)));
   }
-  alignas(kAlignment) T lanes[Vec<T>::size];
-  squares.store(lanes);
-  double sum = 0;
-  for (const T square : lanes) sum += static_cast<double>(square);
-  return sum;
+  squares = sum;
 }
 
 }  // namespace fastmlp

@@ -241,10 +241,9 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
     return;
   }
   constexpr Index L = kLanes<T>;
-  const auto weights = [&](Index i, Index j, const T* block) {
-    for (Index row = 0; row < w.x.width(i); ++row)
-      put(block + row * L, w.y.width(j),
-          gradients[first] + (i * L + row) * columns + j * L);
+  const auto weights = [&](Range inputs, Index j, const T* block) {
+    for (Index i = inputs.begin; i < inputs.end; ++i, block += L)
+      put(block, w.y.width(j), gradients[first] + i * columns + j * L);
   };
   const auto narrow = [&](Index i, const T* block) {
     for (Index row = 0; row < w.x.width(i); ++row)
@@ -252,8 +251,9 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
         put(block + c * L + row, 1,
             gradients[first] + (i * L + row + 1) * columns - unit.dense.narrow + c);
   };
-  const auto biases = [&](Index j, const T* sum) {
-    put(sum, w.y.width(j), gradients[first + 1] + j * L);
+  const auto biases = [&](Range panels, const T* sums) {
+    const Index end = std::min(columns, panels.end * L);
+    put(sums, end - panels.begin * L, gradients[first + 1] + panels.begin * L);
   };
   dense_gradient(unit.dense, w.x, w.dy, settings_.rows, scratch,
                  GradientSink{[](Index, Index) {}, weights, narrow, biases});

@@ -198,15 +198,22 @@ double Trainer<T>::update(const GradientUnit& unit, T* scratch) {
       rule_);
 }
 
-// The optimizer's state for the parameters that `part` finds in a layer's packed
-// arrays.
-template <class State, class Rule, class T, class Part>
-static std::array<T*, Rule::slots> state_of(std::vector<Parameters<T>>& state,
-                                            Index layer, const Rule&, Part&& part) {
-  std::array<T*, Rule::slots> pointers;
-  for (std::size_t slot = 0; slot < pointers.size(); ++slot)
-    pointers[slot] = part(state[slot].template get<State>(layer));
-  return pointers;
+// The optimizer's state for one layer, by slot.
+template <class State, class Rule, class T>
+static std::array<State*, Rule::slots> layer_states(std::vector<Parameters<T>>& state,
+                                                    Index layer, const Rule&) {
+  std::array<State*, Rule::slots> states;
+  for (std::size_t slot = 0; slot < states.size(); ++slot)
+    states[slot] = &state[slot].template get<State>(layer);
+  return states;
+}
+
+// What `part` finds in each of them.
+template <class State, std::size_t N, class Part>
+static auto parts(const std::array<State*, N>& states, Part&& part) {
+  std::array<decltype(part(*states[0])), N> found;
+  for (std::size_t i = 0; i < N; ++i) found[i] = part(*states[i]);
+  return found;
 }
 
 // The weight gradient is never stored: each of its blocks is used up in L1.
@@ -220,35 +227,38 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
   State& dense = parameters_.template get<State>(layer);
   const LayerWork<T>& work = pass_.work(layer);
   const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha)};
-  double norm = 0;
+  const auto states = layer_states<State>(state_, layer, rule);
+  Vec<T> squares(0);
   const auto apply = [&](GradientForm<T> form, Index n, auto&& part,
                          const T* gradient) {
-    return fastmlp::update(rule, form, n, part(dense), gradient,
-                           state_of<State>(state_, layer, rule, part));
+    fastmlp::update(rule, form, n, part(dense), gradient, parts(states, part), squares);
   };
   const auto expect = [&](Index i, Index j) {
     prefetch_block(dense.weight.panels.at(j, i * L));
-    for (const Parameters<T>& slot : state_)
-      prefetch_block(slot.template get<State>(layer).weight.panels.at(j, i * L));
+    for (const State* s : states) prefetch_block(s->weight.panels.at(j, i * L));
     if (dense.has_transposed()) prefetch_block(dense.transposed.panels.at(i, j * L));
   };
-  const auto weights = [&](Index i, Index j, const T* gradient) {
-    const auto block = [&](const State& s) { return s.weight.panels.at(j, i * L); };
-    norm += apply(penalized, work.x.width(i) * L, block, gradient);
-    if (dense.has_transposed())
-      transpose_block(block(dense), dense.transposed.panels.at(i, j * L));
+  const auto weights = [&](Range inputs, Index j, const T* gradient) {
+    const auto rows = [&](const State& s) {
+      return s.weight.panels.at(j, inputs.begin);
+    };
+    apply(penalized, inputs.size() * L, rows, gradient);
+    if (!dense.has_transposed()) return;
+    for (Index i = inputs.begin; i < inputs.end; i += L)
+      transpose_block(dense.weight.panels.at(j, i),
+                      dense.transposed.panels.at(i / L, j * L));
   };
   const auto narrow = [&](Index i, const T* gradient) {
     const auto block = [&](const State& s) { return s.narrow(i); };
-    norm += apply(penalized, unit.dense.narrow * L, block, gradient);
+    apply(penalized, unit.dense.narrow * L, block, gradient);
   };
-  const auto biases = [&](Index j, const T* gradient) {
-    const auto lanes = [&](const State& s) { return s.bias.data() + j * L; };
-    apply({scale_}, L, lanes, gradient);
+  const auto biases = [&](Range panels, const T* gradient) {
+    const auto lanes = [&](const State& s) { return s.bias.data() + panels.begin * L; };
+    apply({scale_}, panels.size() * L, lanes, gradient);
   };
   dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
                  GradientSink{expect, weights, narrow, biases});
-  return norm;
+  return static_cast<double>(sum(squares));
 }
 
 template <class T>
@@ -259,12 +269,12 @@ void Trainer<T>::update_batch_norm(Index layer, const Rule& rule) {
   const BatchStatistics<T>& batch = pass_.work(layer).batch;
   const auto scale = [](const State& s) { return s.scale.data(); };
   const auto shift = [](const State& s) { return s.shift.data(); };
+  const auto states = layer_states<State>(state_, layer, rule);
+  Vec<T> squares(0);  // stays so: there is no penalty
   fastmlp::update(rule, GradientForm<T>{scale_}, batch.features, scale(norm),
-                  batch.scale_gradient.data(),
-                  state_of<State>(state_, layer, rule, scale));
+                  batch.scale_gradient.data(), parts(states, scale), squares);
   fastmlp::update(rule, GradientForm<T>{scale_}, batch.features, shift(norm),
-                  batch.shift_gradient.data(),
-                  state_of<State>(state_, layer, rule, shift));
+                  batch.shift_gradient.data(), parts(states, shift), squares);
 }
 
 template class Trainer<float>;

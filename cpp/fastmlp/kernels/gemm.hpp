@@ -98,38 +98,40 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
 // g(i, p) (+)= sum over rows of x(row, i) d(row, p), for I inputs and P panels.
 template <class T, int I, int P>
 [[gnu::noinline]] void gradient_tile(const T* x, const T* d, Index d_stride, Index rows,
-                                     bool add, T* g) {
+                                     bool add, T* g, Index g_stride) {
   constexpr int V = kRegisters<T>;
+  constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
-  Vec<T> sum[I][P * V];
-  for (int i = 0; i < I; ++i)
-    for (int p = 0; p < P; ++p)
-      for (int v = 0; v < V; ++v)
-        sum[i][p * V + v] =
-            add ? Vec<T>::load(g + p * L * L + i * L + v * Vec<T>::size) : Vec<T>(0);
+  std::array<Vec<T>, I * P * V> sum;
+  unrolled<I, P, V>([&](auto i, auto p, auto v) {
+    sum[(i * P + p) * V + v] =
+        add ? Vec<T>::load(g + p * g_stride + i * L + v * S) : Vec<T>(0);
+  });
   for (Index row = 0; row < rows; ++row, x += L, d += L) {
-    Vec<T> delta[P * V];
-    for (int p = 0; p < P; ++p)
-      for (int v = 0; v < V; ++v)
-        delta[p * V + v] = Vec<T>::load(d + p * d_stride + v * Vec<T>::size);
-    for (int i = 0; i < I; ++i) {
+    std::array<Vec<T>, P * V> delta;
+    unrolled<P, V>([&](auto p, auto v) {
+      delta[p * V + v] = Vec<T>::load(d + p * d_stride + v * S);
+    });
+    unrolled<I>([&](auto i) {
       const Vec<T> input(x[i]);
-      for (int j = 0; j < P * V; ++j) sum[i][j] = fma(input, delta[j], sum[i][j]);
-    }
+      unrolled<P * V>([&](auto j) {
+        sum[i * P * V + j] = fma(input, delta[j], sum[i * P * V + j]);
+      });
+    });
   }
-  for (int i = 0; i < I; ++i)
-    for (int p = 0; p < P; ++p)
-      for (int v = 0; v < V; ++v)
-        sum[i][p * V + v].store(g + p * L * L + i * L + v * Vec<T>::size);
+  unrolled<I, P, V>([&](auto i, auto p, auto v) {
+    sum[(i * P + p) * V + v].store(g + p * g_stride + i * L + v * S);
+  });
 }
 
 template <class T, int P, int... I>
 void gradient_inputs(int inputs, std::integer_sequence<int, I...>, const T* x,
-                     const T* d, Index d_stride, Index rows, bool add, T* g) {
+                     const T* d, Index d_stride, Index rows, bool add, T* g,
+                     Index g_stride) {
   using Kernel = decltype(&gradient_tile<T, 1, P>);
   static constexpr std::array<Kernel, sizeof...(I)> kernels{
       &gradient_tile<T, I + 1, P>...};
-  kernels[static_cast<std::size_t>(inputs - 1)](x, d, d_stride, rows, add, g);
+  kernels[static_cast<std::size_t>(inputs - 1)](x, d, d_stride, rows, add, g, g_stride);
 }
 
 }  // namespace detail
@@ -157,10 +159,10 @@ void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, Panels<T> y,
 }
 
 // The gradient of the weights between one panel of inputs and `P` panels of outputs,
-// into P square blocks at `g` ([panel][input][lane]); `add`s to what is there.
+// into `g` ([panel][input][lane], panels `g_stride` apart); `add`s to what is there.
 template <int P, class T>
 void weight_gradient(Panels<T> x, Index input_panel, Panels<T> d, Index output_panel,
-                     Range rows, bool add, T* g) {
+                     Range rows, bool add, T* g, Index g_stride) {
   const Index inputs = x.width(input_panel);
   const Index tiles = divide_up(inputs, Tile<T>::inputs);
   for (Index i = 0; i < tiles; ++i) {
@@ -169,7 +171,7 @@ void weight_gradient(Panels<T> x, Index input_panel, Panels<T> d, Index output_p
                                   std::make_integer_sequence<int, Tile<T>::inputs>{},
                                   x.at(input_panel, rows.begin) + part.begin,
                                   d.at(output_panel, rows.begin), d.stride, rows.size(),
-                                  add, g + part.begin * kLanes<T>);
+                                  add, g + part.begin * kLanes<T>, g_stride);
   }
 }
 

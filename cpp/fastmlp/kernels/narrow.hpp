@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "reduce.hpp"
+#include "panels.hpp"
 
 namespace fastmlp {
 

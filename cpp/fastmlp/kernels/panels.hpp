@@ -4,7 +4,7 @@
 // last column are zero.
 #pragma once
 
-#include "vec.hpp"
+#include "shuffle.hpp"
 
 namespace fastmlp {
 
@@ -95,17 +95,14 @@ void prefetch_block(const T* block) {
 // The square block `from` (lanes x lanes) transposed into `to`.
 template <class T>
 void transpose_block(const T* from, T* to) {
-  constexpr int width = Vec<T>::size;
-  Eigen::internal::PacketBlock<typename Vec<T>::Packet, width> block;
-  for (Index i = 0; i < kLanes<T>; i += width) {
-    for (Index j = 0; j < kLanes<T>; j += width) {
-      for (int k = 0; k < width; ++k) {
-        block.packet[k] = Vec<T>::load(from + (i + k) * kLanes<T> + j).p;
-      }
-      if constexpr (width > 1) Eigen::internal::ptranspose(block);
-      for (int k = 0; k < width; ++k) {
-        Vec<T>::of(block.packet[k]).store(to + (j + k) * kLanes<T> + i);
-      }
+  constexpr int S = Vec<T>::size;
+  constexpr Index L = kLanes<T>;
+  for (Index i = 0; i < L; i += S) {
+    for (Index j = 0; j < L; j += S) {
+      Registers<T> v;
+      unrolled<S>([&](auto k) { v[k] = Vec<T>::load(from + (i + k) * L + j); });
+      transpose(v);
+      unrolled<S>([&](auto k) { v[k].store(to + (j + k) * L + i); });
     }
   }
 }

@@ -56,6 +56,7 @@ struct Vec {
   friend Vec abs(Vec a) { return of(Eigen::internal::pabs(a.p)); }
   friend Vec sqrt(Vec a) { return of(Eigen::internal::psqrt(a.p)); }
   friend Vec min(Vec a, Vec b) { return of(Eigen::internal::pmin(a.p, b.p)); }
+  friend T sum(Vec a) { return Eigen::internal::predux(a.p); }
   // A NaN in `a` stays: Eigen compiles this to the instruction that returns it.
   friend Vec max(Vec a, Vec b) { return of(Eigen::internal::pmax(a.p, b.p)); }
 };

@@ -126,47 +126,48 @@ void each_dense_unit(const Dense& layer, F&& f) {
   }
 }
 
-// Where a weight gradient goes, block by block: those of whole panels of outputs, those
-// of the last few, and the sums over rows that are the bias's.
+// Where a weight gradient goes: that of a unit's inputs (rows) by one panel of outputs,
+// or by the last few, and the sums over rows that are the bias's.
 template <class Expect, class Weights, class Narrow, class Biases>
 struct GradientSink {
   Expect expect;    // (input panel, output panel): this block comes soon
-  Weights weights;  // (input panel, output panel, [input][output lane])
+  Weights weights;  // (inputs, output panel, [input][output lane])
   Narrow narrow;    // (input panel, [output][input lane])
-  Biases biases;    // (output panel, [output lane]), with a unit's first inputs
+  Biases biases;    // (output panels, [panel][output lane]), with a unit's first inputs
 };
 
 // Some rows' part of the gradient, added to what came before them; the `last` rows make
-// it whole.
+// it whole. It stays in L1 until then, so that it is used up in one go.
 template <int P, class T, class Sink>
 void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
                     bool last, T* scratch, Sink&& sink) {
-  constexpr Index block = kLanes<T> * kLanes<T>;
+  constexpr Index L = kLanes<T>;
+  constexpr Index stride = kUnitInputs * L * L;
   for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
-    T* const blocks = scratch + (i - unit.inputs.begin) * P * block;
     if (last)
       for (int p = 0; p < P; ++p) sink.expect(i, unit.outputs.begin + p);
-    weight_gradient<P>(x, i, dy, unit.outputs.begin, rows, rows.begin > 0, blocks);
-    if (!last) continue;
-    for (int p = 0; p < P; ++p)
-      sink.weights(i, unit.outputs.begin + p, blocks + p * block);
+    weight_gradient<P>(x, i, dy, unit.outputs.begin, rows, rows.begin > 0,
+                       scratch + (i - unit.inputs.begin) * L * L, stride);
   }
+  if (!last) return;
+  const Range inputs{unit.inputs.begin * L, std::min(x.columns, unit.inputs.end * L)};
+  for (int p = 0; p < P; ++p)
+    sink.weights(inputs, unit.outputs.begin + p, scratch + p * stride);
 }
 
 template <class T, class Sink>
 void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
                      bool last, T* scratch, Sink&& sink) {
-  const Index j = unit.outputs.begin;
-  weight_gradient_narrow(x, unit.inputs, dy.at(j, rows.begin), unit.narrow, rows,
-                         rows.begin > 0, scratch);
+  constexpr Index L = kLanes<T>;
+  weight_gradient_narrow(x, unit.inputs, dy.at(unit.outputs.begin, rows.begin),
+                         unit.narrow, rows, rows.begin > 0, scratch);
   if (!last) return;
-  for (Index i = unit.inputs.begin; i < unit.inputs.end;
-       ++i, scratch += unit.narrow * kLanes<T>) {
+  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
     // What lies beyond the last input is no gradient.
     for (Index c = 0; c < unit.narrow; ++c)
-      std::fill(scratch + c * kLanes<T> + x.width(i), scratch + (c + 1) * kLanes<T>,
-                T(0));
+      std::fill(scratch + c * L + x.width(i), scratch + (c + 1) * L, T(0));
     sink.narrow(i, scratch);
+    scratch += unit.narrow * L;
   }
 }
 
@@ -174,23 +175,23 @@ void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range row
 template <class T, class Sink>
 void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
                     T* scratch, Sink&& sink) {
+  constexpr int P = Tile<T>::panels;
   for (Index row = 0; row < rows; row += kGradientRows) {
     const Range part{row, std::min(rows, row + kGradientRows)};
     const bool last = part.end == rows;
     if (unit.narrow > 0) {
       narrow_gradient(unit, x, dy, part, last, scratch, sink);
-    } else if (unit.outputs.size() == Tile<T>::panels) {
-      whole_gradient<Tile<T>::panels>(unit, x, dy, part, last, scratch, sink);
+    } else if (unit.outputs.size() == P) {
+      whole_gradient<P>(unit, x, dy, part, last, scratch, sink);
     } else {
       whole_gradient<1>(unit, x, dy, part, last, scratch, sink);
     }
   }
   if (unit.inputs.begin > 0) return;
-  for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j) {
-    alignas(kAlignment) T sum[kLanes<T>];
-    sum_panel(dy, j, {0, rows}, sum);
-    sink.biases(j, sum);
-  }
+  alignas(kAlignment) T sums[P * kLanes<T>];
+  for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j)
+    sum_panel(dy, j, {0, rows}, sums + (j - unit.outputs.begin) * kLanes<T>);
+  sink.biases(unit.outputs, sums);
 }
 
 }  // namespace fastmlp
