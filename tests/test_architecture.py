@@ -20,7 +20,7 @@ staircase = [
     {"pass"},
     {"network"},
     {"layers"},
-    {"activations", "losses", "optimizers"},
+    {"activations", "losses", "criterion", "optimizers"},
     {"kernels", "parallel", "random"},
     {"types", "family"},
 ]

@@ -1,7 +1,7 @@
 // Activations, losses and optimizers, and what a loss does on arrays.
 #include "arrays.hpp"
 #include "fastmlp/activations.hpp"
-#include "fastmlp/losses.hpp"
+#include "fastmlp/criterion.hpp"
 #include "fastmlp/optimizers.hpp"
 #include "members.hpp"
 #include "targets.hpp"

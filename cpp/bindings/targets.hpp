@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "arrays.hpp"
-#include "fastmlp/losses.hpp"
+#include "fastmlp/criterion.hpp"
 
 namespace fastmlp::bindings {
 

@@ -66,6 +66,7 @@ struct Relu {
       "0.\n\nNair and Hinton, 'Rectified linear units improve restricted "
       "Boltzmann machines', ICML 2010.";
   static constexpr auto fields() { return std::tuple{}; }
+  static constexpr double least = 0;
   template <class T>
   Vec<T> operator()(Vec<T> z) const {
     return max(z, Vec<T>(0));
@@ -170,6 +171,11 @@ using Activation =
 template <class Member>
 inline constexpr bool keeps_slope =
     !requires(Member f, Vec<float> v) { f.backward(v, v); };
+
+// True for members that are a floor, max(z, least), and nothing else: a product applies
+// it for nothing, before its sums leave the registers.
+template <class Member>
+inline constexpr bool is_floor = requires { Member::least; };
 
 inline bool needs_slope(const Activation& activation) {
   return std::visit([]<class F>(const F&) { return keeps_slope<F>; }, activation);

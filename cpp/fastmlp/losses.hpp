@@ -6,27 +6,12 @@
 #pragma once
 
 #include <limits>
-#include <vector>
 
 #include "family.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/panels.hpp"
 
 namespace fastmlp {
-
-// What the outputs should have been, for all rows: class labels, or values (rows,
-// columns).
-template <class T>
-struct Targets {
-  const std::int64_t* labels = nullptr;
-  const T* values = nullptr;
-
-  // The targets of the rows from `first` on.
-  Targets from(Index first, Index columns) const {
-    return {labels ? labels + first : nullptr,
-            values ? values + first * columns : nullptr};
-  }
-};
 
 // How a loss is reported. scikit-learn clips probabilities to [eps, 1 - eps] in its log
 // losses, and takes the mean of squared errors over outputs where the gradient is that
@@ -242,115 +227,5 @@ struct Poisson {
 
 using Loss =
     std::variant<SoftmaxCrossEntropy, BinaryCrossEntropy, SquaredError, Poisson>;
-
-// Memory for the transposed rows of one thread.
-template <class T>
-class LossScratch {
- public:
-  explicit LossScratch(Index outputs)
-      : outputs_(outputs),
-        size_(round_up(outputs, kLanes<T>) * kLanes<T>),
-        memory_(3 * size_ + kLanes<T> + kLanes<T> * kLanes<T>) {}
-
-  LossRows<T> rows() const {
-    return {outputs_, memory_.data(), memory_.data() + size_,
-            memory_.data() + 2 * size_, memory_.data() + 3 * size_};
-  }
-
-  // Some rows of a matrix in panels into columns of lanes, or back (padding as zeros).
-  void load(Panels<T> from, Index row, Index n) const {
-    for (Index panel = 0; panel < from.count(); ++panel) {
-      std::copy_n(from.at(panel, row), n * kLanes<T>, block());
-      transpose_block(block(), memory_.data() + panel * kLanes<T> * kLanes<T>);
-    }
-  }
-  void store(Panels<T> to, Index row, Index n) const {
-    std::fill(memory_.data() + outputs_ * kLanes<T>, memory_.data() + size_, T(0));
-    for (Index panel = 0; panel < to.count(); ++panel) {
-      transpose_block(memory_.data() + panel * kLanes<T> * kLanes<T>, block());
-      std::copy_n(block(), n * kLanes<T>, to.at(panel, row));
-    }
-  }
-
- private:
-  Index outputs_;
-  Index size_;
-  Buffer<T> memory_;
-
-  T* block() const { return memory_.data() + 3 * size_ + kLanes<T>; }
-};
-
-// Targets of n rows, order[0..n) (or row, row + 1, ... where order is null).
-template <class T>
-void load_targets(const Targets<T>& targets, const Index* order, Index row, Index n,
-                  const LossRows<T>& rows) {
-  constexpr Index L = kLanes<T>;
-  std::fill_n(rows.y, rows.outputs * L, T(0));
-  for (Index i = 0; i < n; ++i) {
-    const Index from = order ? order[row + i] : row + i;
-    if (targets.labels) {
-      rows.y[targets.labels[from] * L + i] = T(1);
-    } else {
-      for (Index c = 0; c < rows.outputs; ++c)
-        rows.y[c * L + i] = targets.values[from * rows.outputs + c];
-    }
-  }
-}
-
-// The loss of some rows of a batch: returns the sum of weight x loss; the gradient is
-// that of scale x this sum. `weight` (by row in the batch) may be null, and counts as 1
-// then.
-template <class T>
-double value_and_gradient(const Loss& loss, Panels<T> output, Range range,
-                          const Targets<T>& targets, const Index* order,
-                          const T* weight, T scale, const Reporting<T>& reporting,
-                          Panels<T> gradient, const LossScratch<T>& scratch) {
-  constexpr Index L = kLanes<T>;
-  const LossRows<T> rows = scratch.rows();
-  return std::visit(
-      [&](const auto& member) {
-        double total = 0;
-        alignas(kAlignment) T factor[L];
-        alignas(kAlignment) T weighted[L] = {};
-        for (Index row = range.begin; row < range.end; row += L) {
-          const Index n = std::min(L, range.end - row);
-          scratch.load(output, row, n);
-          load_targets(targets, order, row, n, rows);
-          member.value_and_gradient(rows, reporting);
-          for (Index i = 0; i < n; ++i) factor[i] = weight ? weight[row + i] : T(1);
-          for (Index i = 0; i < n; ++i) weighted[i] = factor[i] * rows.value[i];
-          for (Index i = 0; i < n; ++i) factor[i] *= scale;
-          std::fill(factor + n, factor + L, T(0));
-          std::fill(weighted + n, weighted + L, T(0));
-          for (Index v = 0; v < L; v += Vec<T>::size)
-            total += static_cast<double>(sum(Vec<T>::load(weighted + v)));
-          for (Index i = 0; i < rows.outputs * L; i += Vec<T>::size)
-            (Vec<T>::load(rows.z + i) * Vec<T>::load(factor + i % L)).store(rows.z + i);
-          scratch.store(gradient, row, n);
-        }
-        return total;
-      },
-      loss);
-}
-
-// The loss's inverse link, over rows of raw outputs in panels, into a row-major matrix.
-template <class T>
-void predict(const Loss& loss, Panels<T> output, Range range, T* to,
-             const LossScratch<T>& scratch) {
-  constexpr Index L = kLanes<T>;
-  const LossRows<T> rows = scratch.rows();
-  std::visit(
-      [&](const auto& member) {
-        for (Index row = range.begin; row < range.end; row += L) {
-          const Index n = std::min(L, range.end - row);
-          scratch.load(output, row, n);
-          member.predict(rows.z, rows.outputs);
-          for (Index i = 0; i < n; ++i)
-            for (Index c = 0; c < rows.outputs; ++c)
-              to[(row - range.begin + i) * rows.outputs + c] = rows.z[c * L + i];
-        }
-      },
-      loss);
-}
 
 }  // namespace fastmlp

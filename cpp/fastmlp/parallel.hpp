@@ -24,6 +24,7 @@ class Barrier {
   // The last of `size` members to arrive runs `completion` before any of them goes on.
   template <class Completion>
   void arrive(int size, Completion&& completion) {
+    if (size == 1) return completion();
     const unsigned generation = generation_.load(std::memory_order_acquire);
     if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 < size) {
       wait_for_change(generation);

@@ -123,9 +123,13 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows) {
   const Index next = l + 1 < to && network_.get<Activation>(l + 1) ? l + 1 : l;
   if (network_.get<Dense>(l)) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
-    with_activation(network_, l + 1, to, [&](const auto& f) {
-      dense_forward(state, w.x, w.y, rows,
-                    [&](Index p) { activate(f, w.y, w.y, at(next).slope, p, rows); });
+    with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
+      if constexpr (is_floor<F>) {
+        dense_forward(state, w.x, w.y, rows, static_cast<T>(F::least), [](Index) {});
+      } else {
+        dense_forward(state, w.x, w.y, rows, kNoFloor<T>,
+                      [&](Index p) { activate(f, w.y, w.y, at(next).slope, p, rows); });
+      }
     });
     return next + 1;
   }

@@ -2,7 +2,7 @@
 // those who write their own training loop.
 #pragma once
 
-#include "losses.hpp"
+#include "criterion.hpp"
 #include "pass.hpp"
 
 namespace fastmlp {

@@ -44,9 +44,9 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       optimizer_(optimizer),
       data_(data),
       settings_(within(settings, data.x.rows)),
-      n_threads_(useful_threads(
-          6 * static_cast<double>(settings_.batch_size * network_.weights()),
-          settings.n_threads)),
+      step_operations_(6 *
+                       static_cast<double>(settings_.batch_size * network_.weights())),
+      n_threads_(useful_threads(step_operations_, settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
@@ -91,7 +91,9 @@ auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
     -> Progress {
   deadline_ = now() + seconds;
   stop_ = position_ == rows_;
-  pass_.watch(&keep_going);
+  // Short steps end in time without being asked in between.
+  constexpr double short_step = 1e7;
+  pass_.watch(step_operations_ < short_step ? nullptr : &keep_going);
   if (!stop_) {
     prepare_step();
     crowding_.run(n_threads_, [this](const Member& member) {
@@ -141,7 +143,10 @@ void Trainer<T>::rows_phase(const Member& member) {
   const T* weight = pass_.settings().weight;
   const auto& scratch = loss_scratch_[static_cast<std::size_t>(member.index)];
   pass_.forward(
-      member, [&](Range rows) { gather(data_.x, order, rows, pass_.input()); },
+      member,
+      [&](Range rows) {
+        gather(data_.x, order, rows, rows_ - position_, pass_.input());
+      },
       [&](Index block, Range rows) {
         block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
             loss_, pass_.output(), rows, data_.targets, order, weight, T(1), reporting_,
@@ -173,8 +178,18 @@ void Trainer<T>::finish_step() {
   position_ += rows;
   ++batch_;
   ++settings_.step;
-  stop_ = position_ == rows_ || now() > deadline_;
+  stop_ = position_ == rows_ || is_time_up();
   if (!stop_) prepare_step();
+}
+
+// To look at the clock takes longer than a tenth of the smallest steps.
+template <class T>
+bool Trainer<T>::is_time_up() {
+  constexpr double operations_between_looks = 2e6;  // some 20 us
+  operations_ += step_operations_;
+  if (operations_ < operations_between_looks) return false;
+  operations_ = 0;
+  return now() > deadline_;
 }
 
 template <class T>

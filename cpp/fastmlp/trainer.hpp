@@ -2,7 +2,7 @@
 // a whole piece of work, two barriers a step.
 #pragma once
 
-#include "losses.hpp"
+#include "criterion.hpp"
 #include "optimizers.hpp"
 #include "pass.hpp"
 
@@ -67,6 +67,7 @@ class Trainer {
   void rows_phase(const Member& member);
   void finish_rows();
   void finish_step();
+  bool is_time_up();
 
   double update(const GradientUnit& unit, T* scratch);
   template <class Rule>
@@ -80,6 +81,7 @@ class Trainer {
   Optimizer optimizer_;
   TrainingData<T> data_;
   TrainerSettings settings_;
+  double step_operations_;
   int n_threads_;
   Crowding crowding_;
   Reporting<T> reporting_;
@@ -108,6 +110,7 @@ class Trainer {
   std::vector<double> unit_norm_;  // sums of squared weights
   double batch_loss_ = 0;
   double deadline_ = 0;
+  double operations_ = 0;  // since the last look at the clock
   bool stop_ = false;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "panels.hpp"
@@ -29,12 +30,13 @@ inline constexpr Index kGradientRows = 320;
 
 namespace detail {
 
-// y(r, p) = start(r, p) + sum over k of x(r, k) w(k, p), for R rows and P panels.
+// y(r, p) = start(r, p) + sum over k of x(r, k) w(k, p), or `least` where that is less,
+// for R rows and P panels.
 // Never inlined and not unrolled over k: both cost registers (a spill costs 20 %).
 template <class T, int R, int P>
 [[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, const T* w,
                                      Index w_stride, Index depth, const T* start,
-                                     Index start_row, Index start_stride, T* y,
+                                     Index start_row, Index start_stride, T least, T* y,
                                      Index y_stride) {
   constexpr int V = kRegisters<T>;
   constexpr int S = Vec<T>::size;
@@ -59,27 +61,29 @@ template <class T, int R, int P>
       });
     }
   }
+  const Vec<T> floor(least);
   unrolled<R, P, V>([&](auto r, auto p, auto v) {
-    sum[(r * P + p) * V + v].store(y + r * L + p * y_stride + v * S);
+    max(sum[(r * P + p) * V + v], floor).store(y + r * L + p * y_stride + v * S);
   });
 }
 
 template <class T, int P, int... R>
 void multiply_rows(int rows, std::integer_sequence<int, R...>, const T* x,
                    Index x_stride, const T* w, Index w_stride, Index depth,
-                   const T* start, Index start_row, Index start_stride, T* y,
+                   const T* start, Index start_row, Index start_stride, T least, T* y,
                    Index y_stride) {
   using Kernel = decltype(&multiply_tile<T, 1, P>);
   static constexpr std::array<Kernel, sizeof...(R)> kernels{
       &multiply_tile<T, R + 1, P>...};
   kernels[static_cast<std::size_t>(rows - 1)](x, x_stride, w, w_stride, depth, start,
-                                              start_row, start_stride, y, y_stride);
+                                              start_row, start_stride, least, y,
+                                              y_stride);
 }
 
 // y = start + x w for `rows`, P panels from `panel` on, input columns of `depth`.
 template <int P, class T>
 void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T* bias,
-                     Panels<T> y, Index panel) {
+                     T least, Panels<T> y, Index panel) {
   constexpr Index L = kLanes<T>;
   const Index tiles = divide_up(rows.size(), Tile<T>::rows);
   const bool first = depth.begin == 0;
@@ -91,7 +95,7 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
                         std::make_integer_sequence<int, Tile<T>::rows>{},
                         x.at(depth.begin / L, row), x.stride, w.at(panel, depth.begin),
                         w.stride, depth.size(), first ? bias + panel * L : to,
-                        first ? 0 : L, first ? L : y.stride, to, y.stride);
+                        first ? 0 : L, first ? L : y.stride, least, to, y.stride);
   }
 }
 
@@ -136,11 +140,15 @@ void gradient_inputs(int inputs, std::integer_sequence<int, I...>, const T* x,
 
 }  // namespace detail
 
-// y = x w + b for `rows`, for the panels that `w` has; `bias` is padded to whole
-// panels. `done(panel)` follows each panel of y while it is in cache: that is where
-// activations go.
+// No sum is less; NaN stays.
+template <class T>
+inline constexpr T kNoFloor = -std::numeric_limits<T>::infinity();
+
+// y = x w + b, or `least` where that is less, for `rows`, for the panels that `w` has;
+// `bias` is padded to whole panels. `done(panel)` follows each panel of y while it is
+// in cache: that is where activations go that are more than a floor.
 template <class T, class Done>
-void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, Panels<T> y,
+void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, T least, Panels<T> y,
               Done&& done) {
   constexpr int P = Tile<T>::panels;
   const Index panels = w.count();
@@ -148,10 +156,11 @@ void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, Panels<T> y,
     const bool whole = panel + P <= panels;
     for (Index k = 0; k < x.columns; k += kDepthBlock<T>) {
       const Range depth{k, std::min(x.columns, k + kDepthBlock<T>)};
+      const T floor = depth.end == x.columns ? least : kNoFloor<T>;
       if (whole) {
-        detail::multiply_panels<P>(x, rows, w, depth, bias, y, panel);
+        detail::multiply_panels<P>(x, rows, w, depth, bias, floor, y, panel);
       } else {
-        detail::multiply_panels<1>(x, rows, w, depth, bias, y, panel);
+        detail::multiply_panels<1>(x, rows, w, depth, bias, floor, y, panel);
       }
     }
     for (Index p = panel; p < std::min(panels, panel + P); ++p) done(p);

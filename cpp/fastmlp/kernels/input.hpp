@@ -57,14 +57,14 @@ void copy_rest(const Source* from, Index n, T* to) {
 }
 
 template <class Source, class T>
-void gather_contiguous(const InputView& x, const Index* order, Range rows,
+void gather_contiguous(const InputView& x, const Index* order, Range rows, Index known,
                        Panels<T> to) {
   constexpr Index L = kLanes<T>;
   const Index row_bytes = to.columns * static_cast<Index>(sizeof(Source));
   const Index rows_ahead = 1 + kBytesAhead / row_bytes;
   const Index whole = to.columns / L;
   for (Index row = rows.begin; row < rows.end; ++row) {
-    const Index next = std::min(row + rows_ahead, rows.end - 1);
+    const Index next = std::min(row + rows_ahead, known - 1);
     const char* ahead = x.data + (order ? order[next] : next) * x.row_stride;
     for (Index byte = 0; byte < row_bytes; byte += kAlignment)
       __builtin_prefetch(ahead + byte);
@@ -106,9 +106,10 @@ void gather_sparse(const InputView& x, const Index* order, Range rows, Panels<T>
 }
 
 template <class Source, class T>
-void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+void gather(const InputView& x, const Index* order, Range rows, Index known,
+            Panels<T> to) {
   if (!x.is_sparse() && x.column_stride == sizeof(Source)) {
-    gather_contiguous<Source>(x, order, rows, to);
+    gather_contiguous<Source>(x, order, rows, known, to);
   } else if (!x.is_sparse()) {
     gather_strided<Source>(x, order, rows, to);
   } else if (x.long_indices) {
@@ -121,13 +122,19 @@ void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
 }  // namespace detail
 
 // Rows order[rows] of `x` (or x's own `rows` where order is null) into rows of `to`.
+// Rows up to `known` may be asked for ahead of the next call.
+template <class T>
+void gather(const InputView& x, const Index* order, Range rows, Index known,
+            Panels<T> to) {
+  if (x.is_double) {
+    detail::gather<double>(x, order, rows, known, to);
+  } else {
+    detail::gather<float>(x, order, rows, known, to);
+  }
+}
 template <class T>
 void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
-  if (x.is_double) {
-    detail::gather<double>(x, order, rows, to);
-  } else {
-    detail::gather<float>(x, order, rows, to);
-  }
+  gather(x, order, rows, rows.end, to);
 }
 
 // True if no element of some rows is NaN or infinite.

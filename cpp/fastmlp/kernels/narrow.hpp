@@ -29,7 +29,8 @@ namespace detail {
 // padding (which may hold anything, NaN too).
 template <class T, int R, int C>
 [[gnu::noinline]] void dot_tile(const T* x, Index x_stride, const T* w, Index w_stride,
-                                Index panels, const T* keep, const T* bias, T* y) {
+                                Index panels, const T* keep, const T* bias, T least,
+                                T* y) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
   constexpr int groups = (R * C + S - 1) / S;
@@ -55,7 +56,8 @@ template <class T, int R, int C>
   unrolled<groups>([&](auto g) {
     Registers<T> group;
     unrolled<S>([&](auto i) { group[i] = sum[g * S + i]; });
-    (sum_lanes(group) + Vec<T>::load(bias + g * S)).store(sums + g * S);
+    const Vec<T> biased = sum_lanes(group) + Vec<T>::load(bias + g * S);
+    max(biased, Vec<T>(least)).store(sums + g * S);
   });
   unrolled<R>([&](auto r) { std::copy_n(sums + r * C, C, y + r * L); });
 }
@@ -107,24 +109,25 @@ struct NarrowTile {
 // R rows at a time, then the rest by ever smaller tiles.
 template <class T, int R, int C>
 void dot_tiles(Panels<T> x, Range rows, Panels<T> w, const T* keep, const T* bias,
-               T* y) {
+               T least, T* y) {
   Index row = rows.begin;
   for (; row + R <= rows.end; row += R, y += R * kLanes<T>)
     dot_tile<T, R, C>(x.at(0, row), x.stride, w.data, w.stride, x.count(), keep, bias,
-                      y);
+                      least, y);
   if constexpr (R > 1) {
-    if (row < rows.end) dot_tiles<T, R / 2, C>(x, {row, rows.end}, w, keep, bias, y);
+    if (row < rows.end)
+      dot_tiles<T, R / 2, C>(x, {row, rows.end}, w, keep, bias, least, y);
   }
 }
 
 template <class T, int C>
-void dot_rows(Panels<T> x, Range rows, Panels<T> w, const T* bias, T* y) {
+void dot_rows(Panels<T> x, Range rows, Panels<T> w, const T* bias, T least, T* y) {
   constexpr int R = NarrowTile<T, C>::rows;
   alignas(kAlignment) T biases[round_up(R * C, Vec<T>::size)] = {};
   for (int i = 0; i < R * C; ++i) biases[i] = bias[i % C];
   alignas(kAlignment) T keep[kLanes<T>] = {};
   std::memset(keep, 0xff, static_cast<std::size_t>(x.width(x.count() - 1)) * sizeof(T));
-  dot_tiles<T, R, C>(x, rows, w, keep, biases, y);
+  dot_tiles<T, R, C>(x, rows, w, keep, biases, least, y);
 }
 
 template <class T, int C>
@@ -158,13 +161,13 @@ void with_outputs(Index outputs, F&& f) {
 
 }  // namespace detail
 
-// y = x w^T + b for `rows` of the panel at `y` (its first row in `rows`): `outputs`
-// columns of it.
+// y = x w^T + b, or `least` where that is less, for `rows` of the panel at `y` (its
+// first row in `rows`): `outputs` columns of it.
 template <class T>
 void multiply_narrow(Panels<T> x, Range rows, Panels<T> w, Index outputs, const T* bias,
-                     T* y) {
-  detail::with_outputs<T>(outputs,
-                          [&](auto c) { detail::dot_rows<T, c>(x, rows, w, bias, y); });
+                     T least, T* y) {
+  detail::with_outputs<T>(
+      outputs, [&](auto c) { detail::dot_rows<T, c>(x, rows, w, bias, least, y); });
 }
 
 // The gradient of the weights between some panels of inputs and `outputs` outputs whose

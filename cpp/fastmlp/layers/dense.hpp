@@ -78,23 +78,23 @@ struct DenseState {
   Buffer<T> zero_;  // the "bias" of the input gradient
 };
 
-// `done(panel)` follows each panel of y.
+// What is below `least` becomes it; `done(panel)` follows each panel of y.
 template <class T, class Done>
 void dense_forward(const DenseState<T>& state, Panels<T> x, Panels<T> y, Range rows,
-                   Done&& done) {
-  multiply(x, rows, state.weight.panels, state.bias.data(), y, done);
+                   T least, Done&& done) {
+  multiply(x, rows, state.weight.panels, state.bias.data(), least, y, done);
   if (state.whole == y.columns) return;
   const Panels<T> w{state.narrow(0), state.transposed.panels.stride, x.columns};
   const Index last = y.count() - 1;
   multiply_narrow(x, rows, w, y.columns - state.whole, state.bias.data() + state.whole,
-                  y.at(last, rows.begin));
+                  least, y.at(last, rows.begin));
   done(last);
 }
 
 template <class T, class Done>
 void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
                     Done&& done) {
-  multiply(dy, rows, state.transposed.panels, state.zero(), dx, done);
+  multiply(dy, rows, state.transposed.panels, state.zero(), kNoFloor<T>, dx, done);
 }
 
 // A piece of a Dense layer's weight gradient that one thread computes: some panels of
