@@ -69,5 +69,6 @@ CASES = {
 SMALL_CASES = {
     "fit-150": (Case("iris", 150, 4, (100,), 3, batch=150, epochs=5), "fit"),
     "predict-1": (Case("one", 200, 20, (64,), 2, 200, epochs=5), "predict_proba"),
+    "predictor-1": (Case("one", 200, 20, (64,), 2, 200, epochs=5), "predictor"),
     "partial_fit-1": (Case("one", 200, 20, (64,), 2, 200, epochs=5), "partial_fit"),
 }

@@ -50,6 +50,10 @@ def prepare(method: str, model, x: np.ndarray, y: np.ndarray) -> Callable[[], ob
     if method == "predict_proba":
         model.fit(x, y)
         return partial(model.predict_proba, x[:1])
+    if method == "predictor":  # scikit-learn has none
+        model.fit(x, y)
+        predict = getattr(model, "predictor", lambda: model.predict_proba)()
+        return partial(predict, x[:1])
     model.partial_fit(x, y, classes=np.unique(y))
     return partial(model.partial_fit, x[:1], y[:1])
 

@@ -12,6 +12,7 @@ EXPLAINED = {
     r"documented attribute: \w+\.batch_norm_(scale|shift|mean|var)_": (
         "exists with batch_norm only"
     ),
+    r"method: \w+\.predictor": "ours, for services",
     r"method: \w+\.set_callbacks": "scikit-learn's callbacks, which its MLP lacks",
     r"text: \w+\.activation=.*": "our activations are among the known ones",
     r"text: \w+\.set_params, unknown": "our parameters are among the valid ones",

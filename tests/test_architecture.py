@@ -16,7 +16,7 @@ if not cpp.is_dir():
 staircase = [
     {"bindings"},
     {"objective"},
-    {"trainer", "propagation"},
+    {"trainer", "propagation", "predictor"},
     {"pass"},
     {"network"},
     {"layers"},

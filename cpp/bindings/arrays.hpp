@@ -156,10 +156,11 @@ void check_indices(const py::array& starts, const py::array& indices, Index colu
 // SciPy's CSR: its three arrays, with indices of 32 or 64 bits.
 inline HeldInput sparse_input(const py::object& x, const std::string& name,
                               Index columns) {
-  const auto shape = x.attr("shape").cast<std::pair<Index, Index>>();
-  if (shape.second != columns)
+  Shape shape;
+  for (const py::handle size : x.attr("shape")) shape.push_back(size.cast<Index>());
+  if (shape.size() != 2 || shape[1] != columns)
     throw py::value_error(name + " must have the shape " + text({-1, columns}) +
-                          ", got " + text({shape.first, shape.second}));
+                          ", got " + text(shape));
   const auto values = x.attr("data").cast<py::array>();
   const auto indices = x.attr("indices").cast<py::array>();
   const auto starts = x.attr("indptr").cast<py::array>();
@@ -167,7 +168,7 @@ inline HeldInput sparse_input(const py::object& x, const std::string& name,
   const auto check = [&]<class Integer>(Integer) {
     check_contiguous<Integer>(indices, name + ".indices");
     check_contiguous<Integer>(starts, name + ".indptr");
-    check_shape(starts, name + ".indptr", {shape.first + 1});
+    check_shape(starts, name + ".indptr", {shape[0] + 1});
     check_indices<Integer>(starts, indices, columns, name);
   };
   if (long_indices) {
@@ -181,7 +182,7 @@ inline HeldInput sparse_input(const py::object& x, const std::string& name,
         name + ".data must be contiguous, aligned and as long as its indices");
   InputView view;
   view.data = static_cast<const char*>(values.data());
-  view.rows = shape.first;
+  view.rows = shape[0];
   view.columns = columns;
   view.is_double = is_double(values, name);
   view.row_starts = starts.data();

@@ -1,5 +1,6 @@
 // Networks: their slices, predictions, and passes for those who write their own loop.
 #include "arrays.hpp"
+#include "fastmlp/predictor.hpp"
 #include "fastmlp/propagation.hpp"
 #include "interrupt.hpp"
 #include "members.hpp"
@@ -86,10 +87,8 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
   auto state = Prediction::done;
   {
     const py::gil_scoped_release release;
-    Parameters<T> packed(self.network, false, false);
-    packed.load(self.network, arrays);
-    state = predict(self.network, packed, loss, view, order, n, to,
-                    {threads, &keep_going, check_finite});
+    const Predictor<T> predictor(self.network, arrays, loss, false);
+    state = predictor({view, order, n, check_finite}, to, {threads, &keep_going});
   }
   stop_unless(state != Prediction::stopped);
   if (state == Prediction::not_finite)

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <vector>
 
 #include "types.hpp"
@@ -113,6 +114,12 @@ inline int useful_threads(double flops, int wanted) {
   constexpr double serial = 1.5e6;
   return flops < serial || in_forked_child() ? 1 : wanted;
 }
+
+// How a call outside a trainer runs.
+struct Execution {
+  int n_threads = 1;
+  const std::function<bool()>* keep_going = nullptr;  // asked between row blocks
+};
 
 inline int max_threads() { return in_forked_child() ? 1 : omp_get_max_threads(); }
 

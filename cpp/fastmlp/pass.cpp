@@ -94,8 +94,11 @@ template <class T>
 bool Pass<T>::infer(const InputView& x, const Index* order, Index rows,
                     const Parameters<T>& parameters, bool check_finite) {
   begin({rows}, parameters);
-  gather(x, order, {0, rows}, input_);
-  if (check_finite && !all_finite(input_, {0, rows})) return false;
+  if (!check_finite) {
+    gather(x, order, {0, rows}, input_);
+  } else if (!gather_finite(x, order, {0, rows}, input_)) {
+    return false;
+  }
   forward_rows(0, network_.size(), {0, rows});
   return true;
 }

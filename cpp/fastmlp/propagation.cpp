@@ -1,46 +1,7 @@
-// Predictions block by block, and the gradient's units stored in plain arrays.
+// A batch's way up and down, and the gradient's units stored in plain arrays.
 #include "propagation.hpp"
 
 namespace fastmlp {
-
-template <class T>
-Prediction predict(const Network& network, const Parameters<T>& parameters,
-                   const Loss& loss, const InputView& x, const Index* order, Index n,
-                   T* to, const Execution& execution) {
-  const Index blocks = divide_up(n, kBlockRows);
-  const double flops = 2 * static_cast<double>(n * network.weights());
-  const int n_threads = static_cast<int>(
-      std::min<Index>(useful_threads(flops, execution.n_threads), blocks));
-  std::vector<std::unique_ptr<Pass<T>>> passes;  // one for each thread
-  std::vector<LossScratch<T>> scratch;
-  for (int i = 0; i < n_threads; ++i) {
-    passes.push_back(std::make_unique<Pass<T>>(network, std::min(n, kBlockRows),
-                                               Pass<T>::Purpose::inference));
-    scratch.emplace_back(network.out_features());
-  }
-  std::atomic<Prediction> state{Prediction::done};
-  run_team(n_threads, [&](const Member& member) {
-    const auto thread = static_cast<std::size_t>(member.index);
-    const Range mine = member.share(blocks);
-    const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
-    for (Index block = mine.begin; block < mine.end; ++block) {
-      if (keep_going && !(*keep_going)()) state = Prediction::stopped;
-      if (state.load(std::memory_order_relaxed) != Prediction::done) return;
-      const Range rows = even_part(n, blocks, block);
-      const bool finite = passes[thread]->infer(
-          order ? x : x.from(rows.begin), order ? order + rows.begin : nullptr,
-          rows.size(), parameters, execution.check_finite);
-      if (!finite) {
-        auto expected = Prediction::done;  // a stop stays a stop
-        state.compare_exchange_strong(expected, Prediction::not_finite);
-        return;
-      }
-      fastmlp::predict(loss, passes[thread]->output(), {0, rows.size()},
-                       to + rows.begin * network.out_features(), scratch[thread]);
-    }
-  });
-  return state;
-}
 
 template <class T>
 Propagation<T>::Propagation(Network network, Index rows,
@@ -112,12 +73,6 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
   return true;
 }
 
-template Prediction predict(const Network&, const Parameters<float>&, const Loss&,
-                            const InputView&, const Index*, Index, float*,
-                            const Execution&);
-template Prediction predict(const Network&, const Parameters<double>&, const Loss&,
-                            const InputView&, const Index*, Index, double*,
-                            const Execution&);
 template class Propagation<float>;
 template class Propagation<double>;
 

@@ -1,27 +1,10 @@
-// Passes outside a trainer: predictions in bounded memory, and forward and backward for
-// those who write their own training loop.
+// Passes outside a trainer: forward and backward for those who write their own training
+// loop.
 #pragma once
 
-#include "criterion.hpp"
 #include "pass.hpp"
 
 namespace fastmlp {
-
-struct Execution {
-  int n_threads = 1;
-  const std::function<bool()>* keep_going = nullptr;  // asked between row blocks
-  bool check_finite = false;                          // of predictions' input
-};
-
-enum class Prediction { done, stopped, not_finite };
-
-// The loss's predictions for all rows of x, into `to` (rows, outputs); if asked to
-// check, gives up where x holds a number that is not finite. A row's bits do not depend
-// on the rows around it.
-template <class T>
-Prediction predict(const Network& network, const Parameters<T>& parameters,
-                   const Loss& loss, const InputView& x, const Index* order, Index n,
-                   T* to, const Execution& execution);
 
 // One batch's way through a network and back; holds what the way back needs, the
 // weights as they were included.

@@ -10,8 +10,16 @@ from importlib.metadata import version
 
 from . import initializers, nn
 from ._classifier import MLPClassifier
+from ._predictor import Predictor
 from ._regressor import MLPRegressor
 from ._versions import show_versions
 
-__all__ = ["MLPClassifier", "MLPRegressor", "initializers", "nn", "show_versions"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "Predictor",
+    "initializers",
+    "nn",
+    "show_versions",
+]
 __version__ = version("fastmlp")

@@ -18,6 +18,8 @@ from ._sklearn_compat import StrOptions
 
 ActivationLike: TypeAlias = str | tuple[str, dict[str, Any]]
 Slices: TypeAlias = list[tuple[str, tuple[int, ...], bool]]
+# Widths, activation, batch norm, dropout.
+NetworkSettings: TypeAlias = tuple[tuple[int, ...], ActivationLike, bool | str, float]
 
 # The core's name for a kind of parameter array -> the attribute that lists them.
 _attributes = {
@@ -199,8 +201,8 @@ def parameters_dtype(model: Any) -> np.dtype[Any]:
     return common if common in _core.networks else np.dtype(np.float64)
 
 
-def network_of(model: Any, dtype: np.dtype[Any]) -> Any:
-    """Return the core's network that a model's weights and parameters describe."""
+def network_settings(model: Any) -> NetworkSettings:
+    """Return what `make_network` takes before the dtype, of a fitted model."""
     coefs = model.coefs_
     has_batch_norm = "batch_norm_scale_" in vars(model)
     if len(coefs) > 1 and bool(model.batch_norm) != has_batch_norm:
@@ -210,9 +212,12 @@ def network_of(model: Any, dtype: np.dtype[Any]) -> Any:
             f"{with_or_without} batch norm"
         )
     widths = (coefs[0].shape[0], *[coef.shape[1] for coef in coefs])
-    return make_network(
-        widths, model.activation, model.batch_norm, model.dropout, dtype
-    )
+    return widths, model.activation, model.batch_norm, model.dropout
+
+
+def network_of(model: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the core's network that a model's weights and parameters describe."""
+    return make_network(*network_settings(model), dtype)
 
 
 def array_attributes(model: object) -> list[str]:

@@ -33,6 +33,7 @@ from ._forward import (
 )
 from ._lbfgs import Objective, check_lbfgs, fit_lbfgs
 from ._parameters import Parameters
+from ._predictor import Servable
 from ._problem import Problem
 from ._sklearn_compat import (
     CallbackSupport,
@@ -60,7 +61,7 @@ class Target(NamedTuple):
     out_activation: str
 
 
-class BaseMLP(CallbackSupport, Parameters):
+class BaseMLP(Servable, CallbackSupport, Parameters):
     """The multilayer perceptron without its targets; use a derived class."""
 
     # Fitted attributes; documented in the derived classes.

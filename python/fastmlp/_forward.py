@@ -26,9 +26,14 @@ FLOATS = (FLOAT64, np.dtype(np.float32))
 _SERIAL_WORK = 500_000  # rows times weights: less is done before a thread wakes up
 
 
+def loss_named(out_activation: str) -> Any:
+    """Return the core's loss for scikit-learn's name of an output."""
+    return _core.losses[_LOSSES[out_activation]]()
+
+
 def loss_of(model: Any) -> Any:
     """Return the core's loss for a fitted estimator."""
-    return _core.losses[_LOSSES[model.out_activation_]]()
+    return loss_named(model.out_activation_)
 
 
 def threads_for(model: Any, n_rows: int) -> int:

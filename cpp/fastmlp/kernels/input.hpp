@@ -56,9 +56,10 @@ void copy_rest(const Source* from, Index n, T* to) {
   }
 }
 
-template <class Source, class T>
+// A gather calls `seen(row)` after each row of `to` that it has filled.
+template <class Source, class T, class Seen>
 void gather_contiguous(const InputView& x, const Index* order, Range rows, Index known,
-                       Panels<T> to) {
+                       Panels<T> to, Seen& seen) {
   constexpr Index L = kLanes<T>;
   const Index row_bytes = to.columns * static_cast<Index>(sizeof(Source));
   const Index rows_ahead = 1 + kBytesAhead / row_bytes;
@@ -74,21 +75,25 @@ void gather_contiguous(const InputView& x, const Index* order, Range rows, Index
     for (Index panel = 0; panel < whole; ++panel, from += L, lanes += to.stride)
       for (Index i = 0; i < L; ++i) lanes[i] = static_cast<T>(from[i]);
     copy_rest<L / 2>(from, to.columns % L, lanes);
+    seen(row);
   }
 }
 
-template <class Source, class T>
-void gather_strided(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+template <class Source, class T, class Seen>
+void gather_strided(const InputView& x, const Index* order, Range rows, Panels<T> to,
+                    Seen& seen) {
   for (Index row = rows.begin; row < rows.end; ++row) {
     const char* from = x.data + (order ? order[row] : row) * x.row_stride;
     for (Index column = 0; column < to.columns; ++column, from += x.column_stride)
       to.at(column / kLanes<T>, row)[column % kLanes<T>] =
           static_cast<T>(*reinterpret_cast<const Source*>(from));
+    seen(row);
   }
 }
 
-template <class Source, class Integer, class T>
-void gather_sparse(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+template <class Source, class Integer, class T, class Seen>
+void gather_sparse(const InputView& x, const Index* order, Range rows, Panels<T> to,
+                   Seen& seen) {
   const auto* values = reinterpret_cast<const Source*>(x.data);
   const auto* starts = static_cast<const Integer*>(x.row_starts);
   const auto* indices = static_cast<const Integer*>(x.indices);
@@ -102,21 +107,50 @@ void gather_sparse(const InputView& x, const Index* order, Range rows, Panels<T>
       to.at(column / kLanes<T>, row)[column % kLanes<T>] +=
           static_cast<T>(values[entry]);
     }
+    seen(row);
   }
 }
 
-template <class Source, class T>
+template <class Source, class T, class Seen>
 void gather(const InputView& x, const Index* order, Range rows, Index known,
-            Panels<T> to) {
+            Panels<T> to, Seen& seen) {
   if (!x.is_sparse() && x.column_stride == sizeof(Source)) {
-    gather_contiguous<Source>(x, order, rows, known, to);
+    gather_contiguous<Source>(x, order, rows, known, to, seen);
   } else if (!x.is_sparse()) {
-    gather_strided<Source>(x, order, rows, to);
+    gather_strided<Source>(x, order, rows, to, seen);
   } else if (x.long_indices) {
-    gather_sparse<Source, std::int64_t>(x, order, rows, to);
+    gather_sparse<Source, std::int64_t>(x, order, rows, to, seen);
   } else {
-    gather_sparse<Source, std::int32_t>(x, order, rows, to);
+    gather_sparse<Source, std::int32_t>(x, order, rows, to, seen);
   }
+}
+
+template <class T, class Seen>
+void gather(const InputView& x, const Index* order, Range rows, Index known,
+            Panels<T> to, Seen&& seen) {
+  if (x.is_double) {
+    gather<double>(x, order, rows, known, to, seen);
+  } else {
+    gather<float>(x, order, rows, known, to, seen);
+  }
+}
+
+// Lanes of zeros, or NaN where a number in this row is not finite. Four chains, since
+// one would wait four cycles for each FMA.
+template <class T>
+Vec<T> zero_if_finite(Panels<T> x, Index row) {
+  constexpr Index chains = 4;
+  Vec<T> sum[chains] = {Vec<T>(0), Vec<T>(0), Vec<T>(0), Vec<T>(0)};
+  const auto add = [&](Index panel, Index chain) {
+    for (int v = 0; v < kRegisters<T>; ++v)
+      sum[chain] =
+          fma(Vec<T>::load(x.at(panel, row) + v * Vec<T>::size), Vec<T>(0), sum[chain]);
+  };
+  Index panel = 0;
+  for (; panel + chains <= x.count(); panel += chains)
+    for (Index c = 0; c < chains; ++c) add(panel + c, c);
+  for (; panel < x.count(); ++panel) add(panel, 0);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 }  // namespace detail
@@ -126,28 +160,22 @@ void gather(const InputView& x, const Index* order, Range rows, Index known,
 template <class T>
 void gather(const InputView& x, const Index* order, Range rows, Index known,
             Panels<T> to) {
-  if (x.is_double) {
-    detail::gather<double>(x, order, rows, known, to);
-  } else {
-    detail::gather<float>(x, order, rows, known, to);
-  }
+  detail::gather(x, order, rows, known, to, [](Index) {});
 }
 template <class T>
 void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
   gather(x, order, rows, rows.end, to);
 }
 
-// True if no element of some rows is NaN or infinite.
+// The same; false if an element of these rows is NaN or infinite.
 template <class T>
-bool all_finite(Panels<T> x, Range rows) {
-  Vec<T> sum(0);  // 0 times a number that is not finite is NaN, and stays
-  for (Index panel = 0; panel < x.count(); ++panel) {
-    const T* from = x.at(panel, rows.begin);
-    for (Index i = 0; i < rows.size() * kLanes<T>; i += Vec<T>::size)
-      sum = fma(Vec<T>::load(from + i), Vec<T>(0), sum);
-  }
+bool gather_finite(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+  Vec<T> total(0);
+  detail::gather(x, order, rows, rows.end, to, [&total, to](Index row) {
+    total = total + detail::zero_if_finite(to, row);
+  });
   alignas(kAlignment) T lanes[Vec<T>::size];
-  sum.store(lanes);
+  total.store(lanes);
   return std::all_of(lanes, lanes + Vec<T>::size, [](T lane) { return lane == T(0); });
 }
 

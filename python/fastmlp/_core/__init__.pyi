@@ -95,6 +95,26 @@ class NetworkF32(_Network): ...
 @final
 class NetworkF64(_Network): ...
 
+class _Predictor:
+    def __init__(
+        self,
+        network: Any,
+        parameters: list[NDArray[Any]],
+        loss: nn._Loss,
+        *,
+        both_classes: bool,
+        flat: bool,
+        n_threads: int,
+    ) -> None: ...
+    def __call__(self, x: Any) -> NDArray[Any]: ...
+    def parameters(self) -> list[NDArray[Any]]: ...
+
+@final
+class PredictorF32(_Predictor): ...
+
+@final
+class PredictorF64(_Predictor): ...
+
 class _Trainer:
     def __init__(
         self,
@@ -156,6 +176,7 @@ class ObjectiveF32(_Objective): ...
 class ObjectiveF64(_Objective): ...
 
 networks: dict[Any, type[NetworkF32 | NetworkF64]]
+predictors: dict[Any, type[PredictorF32 | PredictorF64]]
 trainers: dict[Any, type[TrainerF32 | TrainerF64]]
 
 objectives: dict[Any, type[ObjectiveF32 | ObjectiveF64]]

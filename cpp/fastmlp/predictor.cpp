@@ -1,0 +1,99 @@
+// Predictions block by block.
+#include "predictor.hpp"
+
+namespace fastmlp {
+namespace {
+
+constexpr Index kFewRows = 8;  // a workspace for them stays in the cache
+constexpr Index kRowsAtOnce = 96;
+
+// Probabilities p in the second half of `to` (n, 2) become its rows 1 - p, p.
+template <class T>
+void complete_classes(T* to, Index n) {
+  for (Index i = 0; i < n; ++i) {
+    const T p = to[n + i];
+    to[2 * i] = T(1) - p;
+    to[2 * i + 1] = p;
+  }
+}
+
+}  // namespace
+
+template <class T>
+Predictor<T>::Predictor(const Network& network, const std::vector<const T*>& parameters,
+                        const Loss& loss, bool both_classes)
+    : network_(network),
+      loss_(loss),
+      both_classes_(both_classes && network.out_features() == 1),
+      parameters_(network, false, false) {
+  parameters_.load(network, parameters);
+}
+
+template <class T>
+Spares<typename Predictor<T>::Workspace>& Predictor<T>::spares(Index rows) const {
+  return rows <= kFewRows ? for_few_rows_ : for_blocks_;
+}
+
+template <class T>
+typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) const {
+  Workspaces workspaces;
+  for (int i = 0; i < n_threads; ++i) {
+    auto workspace = spares(rows).take();
+    if (!workspace)
+      workspace = std::make_unique<Workspace>(
+          network_, rows <= kFewRows ? kFewRows : kRowsAtOnce);
+    workspaces.push_back(std::move(workspace));
+  }
+  return workspaces;
+}
+
+template <class T>
+Prediction Predictor<T>::operator()(const Question& question, T* to,
+                                    const Execution& execution) const {
+  const Index n = question.n;
+  const Index blocks = divide_up(n, kRowsAtOnce);
+  if (blocks == 0) return Prediction::done;
+  const int n_threads = static_cast<int>(
+      std::min<Index>(useful_threads(flops(n), execution.n_threads), blocks));
+  Workspaces workspaces = take(n_threads, n);
+  std::atomic<Prediction> state{Prediction::done};
+  run_team(n_threads, [&](const Member& member) {
+    Workspace& workspace = *workspaces[static_cast<std::size_t>(member.index)];
+    const Range mine = member.share(blocks);
+    const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
+    for (Index block = mine.begin; block < mine.end; ++block) {
+      if (keep_going && !(*keep_going)()) state = Prediction::stopped;
+      if (state.load(std::memory_order_relaxed) != Prediction::done) return;
+      const Index first = block * kRowsAtOnce;
+      const Range rows{first, std::min(n, first + kRowsAtOnce)};
+      if (!answer(question, rows, workspace, to + first * columns())) {
+        auto expected = Prediction::done;  // a stop stays a stop
+        state.compare_exchange_strong(expected, Prediction::not_finite);
+        return;
+      }
+    }
+  });
+  for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
+  return state;
+}
+
+// False where a number is not finite and that was asked.
+template <class T>
+bool Predictor<T>::answer(const Question& question, Range rows, Workspace& workspace,
+                          T* to) const {
+  const Index* order = question.order;
+  const bool finite =
+      workspace.pass.infer(order ? question.x : question.x.from(rows.begin),
+                           order ? order + rows.begin : nullptr, rows.size(),
+                           parameters_, question.check_finite);
+  if (!finite) return false;
+  T* const outputs = both_classes_ ? to + rows.size() : to;
+  predict(loss_, workspace.pass.output(), {0, rows.size()}, outputs, workspace.scratch);
+  if (both_classes_) complete_classes(to, rows.size());
+  return true;
+}
+
+template class Predictor<float>;
+template class Predictor<double>;
+
+}  // namespace fastmlp

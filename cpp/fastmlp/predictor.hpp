@@ -1,0 +1,103 @@
+// A network that only answers: parameters packed once, and predictions in bounded
+// memory for any number of callers at a time.
+#pragma once
+
+#include <array>
+#include <atomic>
+
+#include "criterion.hpp"
+#include "pass.hpp"
+
+namespace fastmlp {
+
+enum class Prediction { done, stopped, not_finite };
+
+// Items between two uses. Without a lock, since a fork may come while another thread
+// holds it.
+template <class Item>
+class Spares {
+ public:
+  Spares() = default;
+  Spares(const Spares&) = delete;
+  Spares& operator=(const Spares&) = delete;
+  ~Spares() {
+    while (take()) continue;
+  }
+
+  // Null where none is left.
+  std::unique_ptr<Item> take() {
+    for (auto& place : places_)
+      if (Item* const item = place.exchange(nullptr, std::memory_order_acq_rel))
+        return std::unique_ptr<Item>(item);
+    return nullptr;
+  }
+  // One too many is deleted.
+  void keep(std::unique_ptr<Item> item) {
+    for (auto& place : places_) {
+      Item* none = nullptr;
+      if (!place.compare_exchange_strong(none, item.get(), std::memory_order_acq_rel))
+        continue;
+      static_cast<void>(item.release());
+      return;
+    }
+  }
+
+ private:
+  std::array<std::atomic<Item*>, 16> places_{};
+};
+
+// What is asked: rows order[0..n) of x, or its first n where order is null.
+struct Question {
+  const InputView& x;
+  const Index* order = nullptr;
+  Index n = 0;
+  bool check_finite = false;  // give up where x holds a number that is not finite
+};
+
+// `network` outlives the predictor; the parameters, in the order of its slices, are
+// copied.
+template <class T>
+class Predictor {
+ public:
+  // A single output is the probability of the second of two classes: `both_classes`
+  // gives it a column for the first one, too.
+  Predictor(const Network& network, const std::vector<const T*>& parameters,
+            const Loss& loss, bool both_classes);
+
+  // The loss's predictions into `to` (n, columns). A row's bits do not depend on the
+  // rows around it.
+  Prediction operator()(const Question& question, T* to,
+                        const Execution& execution) const;
+
+  Index columns() const { return both_classes_ ? 2 : network_.out_features(); }
+  double flops(Index n) const {
+    return 2 * static_cast<double>(n) * static_cast<double>(network_.weights());
+  }
+  const Parameters<T>& parameters() const { return parameters_; }
+
+ private:
+  // What one thread needs for some rows.
+  struct Workspace {
+    Pass<T> pass;
+    LossScratch<T> scratch;
+    Workspace(const Network& network, Index rows)
+        : pass(network, rows, Pass<T>::Purpose::inference),
+          scratch(network.out_features()) {}
+  };
+  using Workspaces = std::vector<std::unique_ptr<Workspace>>;
+
+  Spares<Workspace>& spares(Index rows) const;
+  Workspaces take(int n_threads, Index rows) const;
+  bool answer(const Question& question, Range rows, Workspace& workspace, T* to) const;
+
+  const Network& network_;
+  Loss loss_;
+  bool both_classes_;
+  Parameters<T> parameters_;
+  mutable Spares<Workspace> for_few_rows_, for_blocks_;
+};
+
+extern template class Predictor<float>;
+extern template class Predictor<double>;
+
+}  // namespace fastmlp
