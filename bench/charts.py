@@ -9,7 +9,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 from matplotlib import pyplot as plt
-from matplotlib.ticker import FuncFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 import record
 from measure import Timing
@@ -27,6 +28,8 @@ GROUPS = {
     "JAX": ("jax",),
 }
 COLOURS = ("#9ecae1", "#74c476", "#bdbdbd", "#31a354", "#9e9ac8")
+BY_THREADS = ("#9ecae1", "#4292c6", "#08519c")
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 0.1 1 10, not 10^-1 ...
 
 
 def fastest(timings: list[Timing], group: str) -> Timing | None:
@@ -52,9 +55,18 @@ def fastmlps(timings: list[Timing]) -> Timing:
     return next(t for t in timings if t.peer == "fastmlp")
 
 
+def plain_log(axis: Axis) -> None:
+    """Make the axis logarithmic, with plain numbers at 1, 2, 5, 10, ..."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(PLAIN)
+    axis.set_minor_formatter(NullFormatter())
+
+
 def draw_run(run: Run, path: Path) -> Path:
     """Draw best times with medians on top, one panel per case, one bar per peer."""
     names = list(dict.fromkeys(t.case.name for t in run.timings))
+    threads = sorted({t.n_threads for t in run.timings})
     rows = -(-len(names) // COLUMNS)
     figure, panels = plt.subplots(
         rows,
@@ -69,12 +81,13 @@ def draw_run(run: Run, path: Path) -> Path:
         mine = [t for t in run.timings if t.case.name == name]
         mine.sort(key=lambda t: t.n_threads)
         for i, t in enumerate(mine):
-            colour = OURS if t.peer.startswith("fastmlp") else f"C{t.n_threads % 10}"
+            colour = BY_THREADS[threads.index(t.n_threads) % len(BY_THREADS)]
+            colour = OURS if t.peer.startswith("fastmlp") else colour
             panel.bar(i, t.best * 1e3, color=colour)
             panel.plot([i - 0.4, i + 0.4], [t.median * 1e3] * 2, color=LIMIT, lw=1)
         labels = [f"{t.peer}, {t.n_threads}" for t in mine]
         panel.set_xticks(range(len(mine)), labels, rotation=90, fontsize=6)
-        panel.set_yscale("log")
+        plain_log(panel.yaxis)
         case = next((t.case for t in mine if t.peer == "fastmlp"), mine[0].case)
         panel.set_title(f"{name}\n{case}", fontsize="x-small")
     panels[0][0].set_ylabel("ms; bars: best, lines: median")
@@ -88,7 +101,7 @@ def draw_relative(run: Run, path: Path) -> Path:
     """Draw each library's best time as a multiple of fastmlp's, one group per case."""
     n_threads = min(t.n_threads for t in run.of("train"))
     cases = by_case(run, n_threads)
-    figure, panel = plt.subplots(figsize=(10, 3.6), layout="tight")
+    figure, panel = plt.subplots(figsize=(10, 3.8), layout="constrained")
     width = 0.85 / len(GROUPS)
     for j, group in enumerate(GROUPS):
         bars = [
@@ -104,14 +117,13 @@ def draw_relative(run: Run, path: Path) -> Path:
         limit = [fastmlps(timings).fraction] * 2
         label = "limit of the processor" if i == 0 else None
         panel.plot((i - 0.43, i + 0.43), limit, color=LIMIT, lw=1.5, label=label)
-    panel.set(xlim=ends, yscale="log", ylabel="time per epoch / fastmlp's")
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.set(xlim=ends, ylabel="time per epoch / fastmlp's")
+    plain_log(panel.yaxis)
     panel.set_xticks(range(len(cases)), cases, rotation=30, ha="right")
     threads = "one thread" if n_threads == 1 else f"{n_threads} threads"
-    panel.set_title(
-        f"{run.machine['processor']}, {threads}: less is faster", fontsize=9
-    )
-    panel.legend(ncols=4, fontsize=8, frameon=False)
+    title = f"{run.machine['processor']}, {threads}: less is faster"
+    place = {"loc": "outside upper center", "ncols": len(GROUPS) + 2}
+    figure.legend(**place, fontsize=8, frameon=False, title=title)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
     return path
@@ -132,15 +144,18 @@ def draw_scaling(sweeps: dict[str, dict[float, list[Timing]]], path: Path) -> Pa
                     (size, t.best)
                 )
                 if t.peer == "fastmlp":
-                    limit = t.best * t.fraction
+                    limit = t.best * 1e3 * t.fraction
                     limits.setdefault(f"limit{n}", []).append((size, limit))
         for label, points in curves.items():
             panel.plot(*zip(*points, strict=True), marker="o", ms=3, label=label)
         for label, points in limits.items():
             panel.plot(*zip(*points, strict=True), "--", color=LIMIT, lw=1, label=label)
-        panel.set(xscale="log", yscale="log", xlabel=name)
+        panel.set_xlabel(name)
+        panel.set(xscale="log", xticks=[*sizes], xticklabels=[*sizes])
+        panel.xaxis.set_minor_locator(NullLocator())
+        plain_log(panel.yaxis)
         panel.legend(fontsize=6)
-    panels[0][0].set_ylabel("seconds per epoch")
+    panels[0][0].set_ylabel("ms per epoch")
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return path

@@ -14,11 +14,10 @@ from peers import PEERS
 
 # Relative, of the first epoch's mean loss or of every answer. torch's Adam adds epsilon
 # to another form of the same root, so its losses differ a little in float64 too.
-TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
+TOLERANCE = {"float32": 5e-3, "float64": 1e-6}
 OTHER_EPSILON = ("torch", "torch-mkl")
-TOLERANCE_LATER = (
-    0.05  # of the later epochs' losses: rounding errors grow as they train
-)
+# Of later epochs' losses, and in addition of the first's: rounding errors grow.
+TOLERANCE_LATER = 0.05, 1e-3
 PAUSE_SECONDS = 0.1  # before samples: idle threads of the last peer go to sleep
 PEAK_SECONDS = 0.1
 
@@ -83,10 +82,11 @@ def compare(peer: str, case: Case, kind: str, a: np.ndarray, b: np.ndarray) -> N
     rtol = TOLERANCE["float32" if peer in OTHER_EPSILON else case.dtype]
     if a.shape != b.shape:
         raise Disagreement(f"{case.name}: {peer}'s shape is {a.shape}, not {b.shape}")
-    limits = np.full(a.shape, rtol)
+    limits = rtol * np.abs(b)
     if kind == "train":
-        limits[1:] = TOLERANCE_LATER
-    if not np.all(np.abs(a - b) <= limits * np.abs(b)):
+        of_each, of_first = TOLERANCE_LATER
+        limits[1:] = of_each * b[1:] + of_first * b[0]
+    if not np.all(np.abs(a - b) <= limits):
         msg = f"{case.name}: {peer}'s results are not fastmlp's, to {rtol} relative"
         raise Disagreement(f"{msg}:\n{a}\n{b}")
 
@@ -98,8 +98,9 @@ def check(fleet: Fleet, case: Case, kind: str, seats: list[Seat]) -> list[Seat]:
     else Disagreement; peers that fail are left out.
     """
     expected: dict[Case, np.ndarray] = {}
-    good = []
-    for peer, n_threads in seats:
+    good = set()
+    # The case itself comes last, so that fastmlp has just run it when timing begins.
+    for peer, n_threads in sorted(seats, key=lambda seat: not PEERS[seat[0]].changes):
         theirs = PEERS[peer].case(case)
         if theirs not in expected:
             reference = fleet.worker("fastmlp", n_threads, theirs)
@@ -110,8 +111,8 @@ def check(fleet: Fleet, case: Case, kind: str, seats: list[Seat]) -> list[Seat]:
             fleet.failed(case, peer, n_threads, reason)
             continue
         compare(peer, theirs, kind, answer, expected[theirs])
-        good.append((peer, n_threads))
-    return good
+        good.add((peer, n_threads))
+    return [seat for seat in seats if seat in good]
 
 
 def measure(

@@ -11,7 +11,7 @@ import record
 from charts import GROUPS, by_case, fastest, fastmlps
 from measure import Timing, geometric_mean
 from record import Run
-from report import best_peer, in_units
+from report import best_peer, in_units, times
 
 CHART = Path(__file__).parents[1] / "docs" / "benchmark.png"
 
@@ -26,12 +26,12 @@ def row(case: str, one: list[Timing], more: list[Timing] | None) -> str:
     ]
     for group in GROUPS:
         peer = fastest(one, group)
-        cells.append(f"{peer.ratio(ours):.1f}x" if peer else "")
+        cells.append(times(peer.ratio(ours)) if peer else "")
     if more:
         with_more = fastmlps(more)
-        cells.append(f"{ours.ratio(with_more):.2f}x")
+        cells.append(times(ours.ratio(with_more)))
         peer = best_peer(more, with_more)
-        cells.append(f"{peer.ratio(with_more):.1f}x ({peer.peer})" if peer else "")
+        cells.append(f"{times(peer.ratio(with_more))} ({peer.peer})" if peer else "")
     return f"| {' | '.join(cells)} |"
 
 
@@ -42,7 +42,7 @@ def mean_row(cases: dict[str, list[Timing]], n_cells: int) -> str:
             (fastest(timings, group), fastmlps(timings)) for timings in cases.values()
         ]
         ratios = [peer.ratio(ours) for peer, ours in pairs if peer]
-        cells.append(f"{geometric_mean(ratios):.1f}x" if ratios else "")
+        cells.append(times(geometric_mean(ratios)) if ratios else "")
     return f"| {' | '.join([*cells, *[''] * (n_cells - len(cells))])} |"
 
 

@@ -23,6 +23,11 @@ def in_units(seconds: float) -> str:
     return f"{value:.{digits}f} {unit}"
 
 
+def times(ratio: float) -> str:
+    """Write a ratio with the digits that matter near 1."""
+    return f"{ratio:.2f}x" if ratio < 2 else f"{ratio:.1f}x"
+
+
 def ours(timings: list[Timing], t: Timing) -> Timing | None:
     """Return fastmlp's timing of the same work with the same threads.
 
