@@ -141,7 +141,7 @@ def draw_scaling(sweeps: dict[str, dict[float, list[Timing]]], path: Path) -> Pa
             for t in timings:
                 n = "" if name.startswith("threads") else f", {t.n_threads}"
                 curves.setdefault(f"{PEERS[t.peer].label}{n}", []).append(
-                    (size, t.best)
+                    (size, t.best * 1e3)
                 )
                 if t.peer == "fastmlp":
                     limit = t.best * 1e3 * t.fraction

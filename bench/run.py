@@ -14,7 +14,7 @@ import record
 import report
 from cases import CALLS, TRAININGS, Case
 from fleet import Fleet, PeerFailed
-from measure import Disagreement, check, measure
+from measure import check, measure
 from peers import PEERS
 from record import Run
 
@@ -84,7 +84,7 @@ def one_work(
     seats = [
         (p, n) for n in options.threads for p in peers if PEERS[p].runs(case, kind)
     ]
-    print(f"\n{case.name}: {kind}, {case}, {case.dtype}", flush=True)
+    print(f"\n{case.name}: {kind}, {case}", flush=True)
     seats = check(fleet, case, kind, seats)
     seconds = SAMPLE_SECONDS / 4 if options.quick else SAMPLE_SECONDS
     timings = measure(fleet, case, kind, seats, options.rounds, seconds)
@@ -110,16 +110,14 @@ def main() -> None:
     run = Run(record.machine())
     print(record.describe(run.machine))
     print(f"variables dropped: {environment.dropped or 'none'}")
-    wrong = 0
     with closing(Fleet()) as fleet:
         peers = available(options.peers, run)
         for case, kind in works(options):
             try:
                 run.timings += one_work(fleet, case, kind, peers, options)
-            except (Disagreement, PeerFailed) as error:
-                wrong += 1
-                print(f"  NOT TIMED. {error}")
-                run.failures.append({"case": case.name, "reason": str(error)})
+            except PeerFailed as error:
+                print(f"  NOT TIMED: {error}")
+                fleet.failed(case, "fastmlp", None, error)
         for (name, peer, n_threads), reason in fleet.failures.items():
             run.failures.append(
                 {"case": name, "peer": peer, "threads": n_threads, "reason": reason}
@@ -127,7 +125,7 @@ def main() -> None:
     print(*report.summary(run), sep="\n")
     print(f"\nSaved {record.save(run, options.output / 'run.json')}")
     show_pictures(run, options)
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if fleet.failures else 0)
 
 
 if __name__ == "__main__":
