@@ -119,14 +119,14 @@ TRAININGS = _table(
     Case("regression", 20_000, 8, (512, 512), 0, batch=256, epochs=2),
     Case("mnist", 20_000, 784, (100,), 10, batch=200, epochs=3),
     Case("mid", 10_000, 784, (512, 512), 10, batch=256, epochs=2),
-    Case("big", 4096, 1024, (2048, 2048), 10, batch=1024, epochs=1),
+    Case("big", 4096, 1024, (2048, 2048), 10, batch=1024, epochs=2),
     # Adam's moments of dead units are subnormal from some 800 steps on; these are 3000.
     Case("dead", 10_000, 50, (128, 128), 0, batch=100, epochs=30, dying=True),
     Case("tanh", 20_000, 54, (128, 128), 7, 256, epochs=5, activation="tanh"),
     Case("logistic", 20_000, 54, (128, 128), 7, 256, epochs=5, activation="logistic"),
     Case("batch-norm", 20_000, 54, (128, 128), 7, 256, epochs=5, batch_norm=True),
     Case("tab-float64", 20_000, 54, (128, 128), 7, 256, epochs=4, dtype="float64"),
-    Case("mid-float64", 10_000, 784, (512, 512), 10, 256, epochs=1, dtype="float64"),
+    Case("mid-float64", 10_000, 784, (512, 512), 10, 256, epochs=2, dtype="float64"),
 )
 
 # Single calls: the network with its data, and what is called. The networks that predict
