@@ -90,6 +90,6 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Compare with NumPy and scikit-learn: nox -s bench -- --threads 1 2."""
+    """Compare with every peer: nox -s bench -- --threads 1 2."""
     session.install(".", *group("bench"))
     session.run("python", "bench/run.py", *session.posargs)

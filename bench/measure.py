@@ -1,4 +1,4 @@
-"""The protocol: same answers first, then whole fits, interleaved, in one process."""
+"""The protocol: same answers first, then A B A B, with the peak measured in between."""
 
 from __future__ import annotations
 
@@ -7,25 +7,38 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cases import Case
-from peers import Peer
+from fleet import Fleet, PeerFailed
+from peers import PEERS
 
-TOLERANCE = {"float32": 2e-3, "float64": 1e-8}  # relative, of each epoch's loss
-SAMPLE_SECONDS = 0.2  # fits are repeated until a sample lasts this long
-PAUSE_SECONDS = 0.1  # between samples: idle threads of the last peer go to sleep
+# Relative, of the first epoch's mean loss or of every answer. torch's Adam adds epsilon
+# to another form of the same root, so its losses differ a little in float64 too.
+TOLERANCE = {"float32": 5e-3, "float64": 1e-6}
+OTHER_EPSILON = ("torch", "torch-mkl")
+# Of later epochs' losses, and in addition of the first's: rounding errors grow.
+TOLERANCE_LATER = 0.05, 1e-3
+PAUSE_SECONDS = 0.1  # before samples: idle threads of the last peer go to sleep
+PEAK_SECONDS = 0.1
+
+Seat = tuple[str, int]  # a peer and its number of threads
 
 
 @dataclass
 class Timing:
-    """One peer on one case with one number of threads."""
+    """One peer at one work with one number of threads."""
 
-    case: Case
-    peer: Peer
+    case: Case  # as the peer runs it
+    kind: str
+    peer: str
     n_threads: int
-    seconds: list[float] = field(default_factory=list)  # per epoch, one of each round
-    peaks: list[float] = field(default_factory=list)  # FMA GFLOP/s, one of each round
+    seconds: list[float] = field(default_factory=list)  # per epoch or call, by round
+    cores: list[float] = field(default_factory=list)  # CPU time by wall time
+    peaks: list[float] = field(default_factory=list)  # FMA GFLOP/s, around the rounds
+
+    @property
+    def best(self) -> float:
+        return min(self.seconds)
 
     @property
     def median(self) -> float:
@@ -37,71 +50,113 @@ class Timing:
         return float(low), float(high)
 
     @property
+    def flops(self) -> int:
+        if self.kind == "train":
+            return self.case.training_flops
+        return 2 * self.case.rows * self.case.weights if self.kind == "predict" else 0
+
+    @property
     def gflops(self) -> float:
-        return self.case.flops / self.median / 1e9
+        return self.flops / self.best / 1e9
 
     @property
     def fraction(self) -> float:
-        """Of the peak: the best that was measured, next to these very samples."""
+        """Of the peak: the best sample beside the best peak of these very rounds."""
         return self.gflops / max(self.peaks)
 
     def ratio(self, base: Timing) -> float:
+        """How many times slower than `base`, best by best."""
+        return self.best / base.best
+
+    def median_ratio(self, base: Timing) -> float:
         """How many times slower than `base`: the median over rounds, each paired."""
         return median(a / b for a, b in zip(self.seconds, base.seconds, strict=True))
 
 
 class Disagreement(Exception):
-    """Two peers did not compute the same thing, so that their times mean nothing."""
+    """A peer did not compute the same thing, so that its time means nothing."""
 
 
-def check(case: Case, peers: list[Peer], n_threads: int) -> dict[str, list[float]]:
-    """Train each peer once, which warms it up too; their losses must be the same."""
-    curves: dict[str, list[float]] = {}
-    for peer in peers:
-        with threadpool_limits(n_threads, user_api="blas"):
-            curves[peer.name] = peer.train(case, *case.data(peer.dtype), n_threads)
-    for i, one in enumerate(peers):
-        for other in peers[:i]:
-            if one.shuffle != other.shuffle:
-                continue
-            tolerance = max(TOLERANCE[one.dtype], TOLERANCE[other.dtype])
-            a, b = curves[one.name], curves[other.name]
-            if len(a) != len(b) or not np.allclose(a, b, rtol=tolerance, atol=0):
-                msg = (
-                    f"{case.name}: {one.name} and {other.name} differ by more than "
-                    f"{tolerance} in the loss of some epoch:\n  {a}\n  {b}"
-                )
-                raise Disagreement(msg)
-    return curves
+def compare(peer: str, case: Case, kind: str, a: np.ndarray, b: np.ndarray) -> None:
+    """Raise Disagreement unless a, the peer's answer, is b, fastmlp's."""
+    rtol = TOLERANCE["float32" if peer in OTHER_EPSILON else case.dtype]
+    if a.shape != b.shape:
+        raise Disagreement(f"results of shape {a.shape}, not {b.shape}")
+    limits = rtol * np.abs(b)
+    if kind == "train":
+        of_each, of_first = TOLERANCE_LATER
+        limits[1:] = of_each * b[1:] + of_first * b[0]
+    if not np.all(np.abs(a - b) <= limits):
+        error = np.max(np.abs(a - b) / np.abs(b))
+        raise Disagreement(f"results differ from fastmlp's by up to {error:.2g}")
 
 
-def time_epochs(
-    case: Case, peer: Peer, x: np.ndarray, y: np.ndarray, n_threads: int
-) -> float:
-    """Return seconds per epoch: whole fits, everything included, by their epochs."""
-    fits = 0
-    with threadpool_limits(n_threads, user_api="blas"):
-        time.sleep(PAUSE_SECONDS)
-        start = time.perf_counter()
-        while fits == 0 or time.perf_counter() - start < SAMPLE_SECONDS:
-            peer.train(case, x, y, n_threads)
-            fits += 1
-        return (time.perf_counter() - start) / (fits * case.epochs)
+def check(fleet: Fleet, case: Case, kind: str, seats: list[Seat]) -> list[Seat]:
+    """Return the seats whose peers do this work; it warms them up too.
+
+    Each must give what fastmlp gives from the same start with the same order of rows.
+    Peers that do not, or fail, are left out, with the reason.
+    """
+    expected: dict[Case, np.ndarray] = {}
+    good = set()
+    # The case itself comes last, so that fastmlp has just run it when timing begins.
+    for peer, n_threads in sorted(seats, key=lambda seat: not PEERS[seat[0]].changes):
+        theirs = PEERS[peer].case(case)
+        if theirs not in expected:
+            reference = fleet.worker("fastmlp", n_threads, theirs)
+            expected[theirs] = reference.ask("answer", kind)
+        try:
+            answer = fleet.worker(peer, n_threads, case).ask("answer", kind)
+            compare(peer, theirs, kind, answer, expected[theirs])
+        except (Disagreement, PeerFailed) as reason:
+            fleet.failed(case, peer, n_threads, reason)
+            print(f"  {n_threads:7}  {peer} LEFT OUT: {reason}", flush=True)
+            continue
+        good.add((peer, n_threads))
+    return [seat for seat in seats if seat in good]
 
 
-def compare(case: Case, peers: list[Peer], n_threads: int, rounds: int) -> list[Timing]:
-    """Time the peers A B A B, beginning each round with the next one."""
+def measure(
+    fleet: Fleet,
+    case: Case,
+    kind: str,
+    seats: list[Seat],
+    rounds: int,
+    at_least: float,
+) -> list[Timing]:
+    """Time the seats A B A B, beginning each round with the next one."""
+    timings = [Timing(PEERS[p].case(case), kind, p, n) for p, n in seats]
+    peaks = [measure_peaks(timings)]
+    for i in range(rounds):
+        first = i % max(1, len(timings))
+        for timing in timings[first:] + timings[:first]:
+            try:
+                take_sample(fleet, case, timing, at_least)
+            except PeerFailed as reason:
+                fleet.failed(case, timing.peer, timing.n_threads, reason)
+        timings = [timing for timing in timings if len(timing.seconds) == i + 1]
+        peaks.append(measure_peaks(timings))
+    for timing in timings:
+        timing.peaks = [peak[timing.case.dtype, timing.n_threads] for peak in peaks]
+    return timings
+
+
+def take_sample(fleet: Fleet, case: Case, timing: Timing, at_least: float) -> None:
+    worker = fleet.worker(timing.peer, timing.n_threads, case)
+    time.sleep(PAUSE_SECONDS)
+    seconds, cores = worker.ask("sample", timing.kind, at_least)
+    timing.seconds.append(seconds)
+    timing.cores.append(cores)
+
+
+def measure_peaks(timings: list[Timing]) -> dict[tuple[str, int], float]:
+    """Return the FMA peak in GFLOP/s of each dtype and number of threads in use."""
     from fastmlp._core import fma_peak
 
-    timings = [Timing(case, peer, n_threads) for peer in peers]
-    data = {peer.dtype: case.data(peer.dtype) for peer in peers}
-    for i in range(rounds):
-        peaks = {dtype: fma_peak(dtype, n_threads, 0.1) for dtype in data}
-        first = i % len(timings)
-        for timing in timings[first:] + timings[:first]:
-            dtype = timing.peer.dtype
-            timing.peaks.append(peaks[dtype])
-            timing.seconds.append(
-                time_epochs(case, timing.peer, *data[dtype], n_threads)
-            )
-    return timings
+    time.sleep(PAUSE_SECONDS)
+    kinds = sorted({(t.case.dtype, t.n_threads) for t in timings})
+    return {kind: fma_peak(*kind, PEAK_SECONDS) for kind in kinds}
+
+
+def geometric_mean(values: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))

@@ -1,174 +1,143 @@
-"""What run.py shows: a table, Markdown for the README, JSON and a plot."""
+"""What run.py prints: a table for each case, then the summary, lost cases included."""
 
 from __future__ import annotations
 
-import json
 import math
-import platform
 from collections.abc import Iterator
-from importlib.metadata import version
-from pathlib import Path
 
-import environment
-from measure import Timing
-
-PACKAGES = ("fastmlp", "numpy", "scipy", "scikit-learn")
-
-
-def machine() -> dict[str, object]:
-    """Return what the figures depend on: processor, level, versions."""
-    from threadpoolctl import threadpool_info
-
-    from fastmlp import _core
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    except OSError:
-        names = []
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": len(names) or None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "level": _core.level,
-        "compiled_with": _core.compiled_with(),
-        "blas": sorted(
-            f"{info['internal_api']} {info['version']} {info.get('architecture', '')}"
-            for info in threadpool_info()
-            if info["user_api"] == "blas"
-        ),
-        "environment_dropped": environment.dropped,
-        **{package: version(package) for package in PACKAGES},
-    }
-
-
-def describe(machine: dict[str, object]) -> str:
-    versions = ", ".join(f"{package} {machine[package]}" for package in PACKAGES)
-    return (
-        f"{machine['processor']} ({machine['cores']} cores), level {machine['level']}, "
-        f"Python {machine['python']}, {versions} ({'; '.join(machine['blas'])})"
-    )
-
-
-def bases(timings: list[Timing]) -> Iterator[tuple[Timing, Timing | None]]:
-    """Pair each timing with fastmlp's on the very same work, where it was measured."""
-    ours = {
-        (t.case.name, t.n_threads, t.peer.work): t
-        for t in timings
-        if t.peer.library == "fastmlp"
-    }
-    for t in timings:
-        yield t, ours.get((t.case.name, t.n_threads, t.peer.work))
-
+from measure import Timing, geometric_mean
+from peers import PEERS
+from record import Run
 
 HEADER = (
-    f"{'case':6} {'threads':>7}  {'peer':18} {'ms/epoch':>9} {'min':>9} "
-    f"{'quartiles':>19} {'x fastmlp':>9} {'GFLOP/s':>8} {'of peak':>7}"
+    f"  {'threads':>7}  {'peer':18} {'best':>9} {'median':>9} {'quartiles':>19} "
+    f"{'cores':>5} {'GFLOP/s':>8} {'of peak':>7} {'x best':>7} {'x median':>8}"
 )
 
 
-def lines(timings: list[Timing]) -> Iterator[str]:
-    for t, base in bases(timings):
-        low, high = t.quartiles
-        ratio = f"{t.ratio(base):.2f}" if base else ""
-        yield (
-            f"{t.case.name:6} {t.n_threads:7}  {t.peer.name:18} {t.median * 1e3:9.2f} "
-            f"{min(t.seconds) * 1e3:9.2f} {low * 1e3:9.2f} {high * 1e3:9.2f} "
-            f"{ratio:>9} {t.gflops:8.1f} {t.fraction:7.0%}"
-        )
+def in_units(seconds: float) -> str:
+    """Write a time with three digits and its unit."""
+    scale, unit = (1e6, "us") if seconds < 1e-3 else (1e3, "ms")
+    value = seconds * scale
+    digits = max(0, 2 - math.floor(math.log10(value)))
+    return f"{value:.{digits}f} {unit}"
 
 
-def markdown(timings: list[Timing], machine: dict[str, object]) -> str:
-    """Return the README's table: one row of a case and number of threads."""
-    by_row: dict[tuple[str, int], dict[str, Timing]] = {}
-    for t in timings:
-        by_row.setdefault((t.case.name, t.n_threads), {})[t.peer.name] = t
-    table = [
-        "| rows x network, batch | threads | fastmlp | NumPy | scikit-learn | GFLOP/s |",
-        "| --- | --: | --: | --: | --: | --: |",
-    ]
-    for row in by_row.values():
-        if "fastmlp" not in row:
-            continue
-        ours = row["fastmlp"]
-        cells = [str(ours.case), str(ours.n_threads), f"**{milliseconds(ours)}**"]
-        for name in ("numpy", "sklearn"):
-            peer = row.get(name)
-            cells.append(
-                f"{milliseconds(peer)} ({peer.ratio(ours):.1f}x)" if peer else ""
-            )
-        cells.append(f"{ours.gflops:.0f} ({ours.fraction:.0%} of peak)")
-        table.append(f"| {' | '.join(cells)} |")
-    rounds = len(timings[0].seconds)
-    note = (
-        f"Time per epoch of `fit`, float32, everything included; medians of {rounds} "
-        "interleaved rounds; in brackets, how many times fastmlp's. "
-        f"{describe(machine)}."
-    )
-    return "\n".join([*table, "", note])
+def times(ratio: float) -> str:
+    """Write a ratio with the digits that matter near 1."""
+    return f"{ratio:.2f}x" if ratio < 2 else f"{ratio:.1f}x"
 
 
-def milliseconds(t: Timing) -> str:
-    """Write the median with three digits."""
-    value = t.median * 1e3
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f} ms"
+def ours(timings: list[Timing], t: Timing) -> Timing | None:
+    """Return fastmlp's timing of the same work with the same threads.
+
+    Where fastmlp offers two ways, as for predictions, the plain method counts.
+    """
+    for other in timings:
+        same = other.case.name == t.case.name and other.n_threads == t.n_threads
+        if other.peer == "fastmlp" and same:
+            return other
+    return None
 
 
-def save(timings: list[Timing], machine: dict[str, object], folder: Path) -> Path:
-    """Write every sample to JSON; return the path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    results = [
-        {
-            "case": t.case.name,
-            "net": str(t.case),
-            "peer": t.peer.name,
-            "dtype": t.peer.dtype,
-            "threads": t.n_threads,
-            "seconds_per_epoch": t.seconds,
-            "median": t.median,
-            "gflops": t.gflops,
-            "fma_peak_gflops": t.peaks,
-            "fraction_of_peak": t.fraction,
-        }
+def best_peer(timings: list[Timing], base: Timing) -> Timing | None:
+    """Return the fastest other library at the same work, in the same precision."""
+    others = [
+        t
         for t in timings
+        if t.case.name == base.case.name
+        and t.n_threads == base.n_threads
+        and t.case.dtype == base.case.dtype
+        and "fastmlp" not in PEERS[t.peer].packages
     ]
-    path = folder / "run.json"
-    text = json.dumps({"machine": machine, "results": results}, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
-    return path
+    return min(others, key=lambda t: t.best, default=None)
 
 
-def plot(timings: list[Timing], machine: dict[str, object], folder: Path) -> Path:
-    """Draw milliseconds per epoch, one panel per case, one bar per peer."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    cases = list(dict.fromkeys(t.case for t in timings))
-    peers = list(dict.fromkeys(t.peer.name for t in timings))
-    colours = {name: f"C{i}" for i, name in enumerate(peers)}
-    figure, panels = plt.subplots(
-        1, len(cases), figsize=(3.2 * len(cases), 3.2), squeeze=False, layout="tight"
-    )
-    for panel, case in zip(panels[0], cases, strict=True):
-        mine = [t for t in timings if t.case == case]
-        for i, t in enumerate(mine):
-            low, high = t.quartiles
-            spread = [[(t.median - low) * 1e3], [(high - t.median) * 1e3]]
-            panel.bar(
-                i, t.median * 1e3, yerr=spread, capsize=3, color=colours[t.peer.name]
-            )
-        panel.set_xticks(
-            range(len(mine)),
-            [f"{t.peer.name}, {t.n_threads}" for t in mine],
-            rotation=90,
+def lines(timings: list[Timing]) -> Iterator[str]:
+    """Yield a line of each timing of one case."""
+    for t in sorted(timings, key=lambda t: t.n_threads):
+        base = ours(timings, t)
+        low, high = (in_units(q) for q in t.quartiles)
+        limit = f"{t.gflops:8.1f} {t.fraction:7.1%}" if t.flops else f"{'':16}"
+        ratios = f"{t.ratio(base):7.2f} {t.median_ratio(base):8.2f}" if base else ""
+        yield (
+            f"  {t.n_threads:7}  {t.peer:18} {in_units(t.best):>9} "
+            f"{in_units(t.median):>9} {low:>9} {high:>9} "
+            f"{max(t.cores):5.2f} {limit} {ratios}"
         )
-        panel.set_title(f"{case.name}\n{case}", fontsize="small")
-    panels[0][0].set_ylabel("ms per epoch; peer, threads")
-    figure.text(0.5, 0.0, describe(machine), ha="center", va="bottom", fontsize=5)
-    path = folder / "run.png"
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-    return path
+
+
+def verdicts(timings: list[Timing]) -> Iterator[str]:
+    """Yield a line of each work that fastmlp did: against the limit and the best peer."""
+    for t in timings:
+        if t.peer not in ("fastmlp", "fastmlp-predictor"):
+            continue
+        peer = best_peer(timings, t)
+        limit = f"{t.fraction:7.1%}" if t.flops else ""
+        text = f"  {t.case.name:15} {t.n_threads:7}  {t.peer:18} {in_units(t.best):>9} {limit:>7}"
+        if peer:
+            text += (
+                f"  {peer.ratio(t):6.2f}x {peer.median_ratio(t):6.2f}x  {peer.peer:18}"
+            )
+            text += " LOST" if peer.ratio(t) < 1 else ""
+        yield text
+
+
+def geometric_means(timings: list[Timing]) -> Iterator[str]:
+    """Yield, for each peer and number of threads, the mean ratio over the cases."""
+    for n_threads in sorted({t.n_threads for t in timings}):
+        ratios: dict[str, list[float]] = {}
+        for t in timings:
+            base = ours(timings, t)
+            if base and t.n_threads == n_threads and t.peer != "fastmlp":
+                ratios.setdefault(t.peer, []).append(t.ratio(base))
+                if t is best_peer(timings, base):
+                    ratios.setdefault("the best peer", []).append(t.ratio(base))
+        for peer, values in ratios.items():
+            yield (
+                f"  {n_threads:7}  {peer:18} {geometric_mean(values):7.2f}x over "
+                f"{len(values):2} cases, {min(values):.2f}x to {max(values):.2f}x"
+            )
+
+
+def speed_ups(timings: list[Timing]) -> Iterator[str]:
+    """Yield how many times faster each case is with more threads, by peer."""
+    fewest = min(t.n_threads for t in timings)
+    base = {(t.case, t.peer): t for t in timings if t.n_threads == fewest}
+    lines: dict[tuple[str, int], str] = {}
+    for t in timings:
+        if t.n_threads > fewest and (t.case, t.peer) in base:
+            ratio = base[t.case, t.peer].ratio(t)
+            key = t.case.name, t.n_threads
+            lines[key] = lines.get(key, "") + f"  {t.peer} {ratio:.2f}"
+    for (case, n_threads), text in lines.items():
+        yield f"  {case:15} {n_threads:7}{text}"
+
+
+def summary(run: Run) -> Iterator[str]:
+    """Yield the lines that follow the tables."""
+    trainings, calls = run.of("train"), [t for t in run.timings if t.kind != "train"]
+    title = (
+        f"  {'case':15} {'threads':>7}  {'':18} {'best':>9} {'of peak':>7}  "
+        f"{'best by best':>7} by medians  best peer"
+    )
+    if trainings:
+        yield "\nAgainst the limit and the best peer, time per epoch:"
+        yield title
+        yield from verdicts(trainings)
+        yield "\nGeometric means of the peers' times by fastmlp's:"
+        yield from geometric_means(trainings)
+        if more := list(speed_ups(trainings)):
+            yield f"\nTimes faster than with {min(t.n_threads for t in trainings)}:"
+            yield from more
+    if calls:
+        yield "\nSingle calls:"
+        yield title
+        yield from verdicts(calls)
+    lost = [line for line in verdicts(run.timings) if line.endswith("LOST")]
+    yield f"\nLost: {len(lost)}"
+    yield from lost
+    if run.failures:
+        yield "\nCould not take part:"
+    for failure in run.failures:
+        yield f"  {' '.join(str(value) for value in failure.values())}"

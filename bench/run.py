@@ -1,84 +1,131 @@
-"""Time fastmlp beside NumPy and scikit-learn: ``python bench/run.py --threads 1 2``."""
+"""Time fastmlp beside its peers: ``python bench/run.py --threads 1 2``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import environment
+import record
 import report
-import small
-from cases import CASES, SMALL_CASES
-from measure import Disagreement, check, compare
-from peers import DEFAULT_PEERS, PEERS
+from cases import CALLS, TRAININGS, Case
+from fleet import Fleet, PeerFailed
+from measure import check, measure
+from peers import PEERS
+from record import Run
+
+RESULTS = Path(__file__).parent / "results"
+SAMPLE_SECONDS = 0.2  # work is repeated until a sample lasts this long
+QUICK = {
+    "cases": ["tiny", "default", "row-tiny", "fit-150"],
+    "peers": ["fastmlp", "fastmlp-predictor", "numpy", "sklearn"],
+    "rounds": 2,
+}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    names = [*CASES, *SMALL_CASES]
-    add("--cases", nargs="+", choices=names, default=names, metavar="CASE")
-    add("--peers", nargs="+", choices=PEERS, default=DEFAULT_PEERS, metavar="PEER")
-    add("--all-peers", action="store_true", help="float64 and unshuffled work as well")
+    names = [*TRAININGS, *CALLS]
+    add("--cases", nargs="+", choices=names, metavar="CASE", help=", ".join(names))
+    add("--peers", nargs="+", choices=PEERS, metavar="PEER", help=", ".join(PEERS))
     add("--threads", nargs="+", type=int, default=[1, 2], metavar="N")
-    add("--rounds", type=int, default=7)
+    add(
+        "--dtype", nargs="+", choices=("float32", "float64"), help="instead of a case's"
+    )
+    add("--rounds", type=int)
+    add("--quick", action="store_true", help="a few cases and peers, two short rounds")
     add("--keep-environment", action="store_true", help="keep OPENBLAS_*, OMP_*, ...")
-    add("--out", type=Path, default=Path(__file__).parent / "results")
-    add("--markdown", action="store_true", help="print the README's table at the end")
-    return parser.parse_args()
+    add("--output", type=Path, default=RESULTS, help="folder of run.json and run.png")
+    add(
+        "--readme",
+        action="store_true",
+        help="write the README's chart, print its table",
+    )
+    options = parser.parse_args()
+    defaults = (
+        QUICK if options.quick else {"cases": names, "peers": [*PEERS], "rounds": 5}
+    )
+    for name, value in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
 
 
-def show_epochs(names: list[str], options: argparse.Namespace) -> None:
-    """Time epochs of whole fits; print, save and plot them."""
-    peers = [PEERS[name] for name in (PEERS if options.all_peers else options.peers)]
-    print("Loss of the last epoch, from the same start:")
-    print(f"{'case':6} {'threads':>7}", *(f"{peer.name:>18}" for peer in peers))
-    for name in names:
-        for n_threads in options.threads:
-            curves = check(CASES[name], peers, n_threads)
-            last = (f"{curves[peer.name][-1]:18.8f}" for peer in peers)
-            print(f"{name:6} {n_threads:7}", *last, flush=True)
+def works(options: argparse.Namespace) -> Iterator[tuple[Case, str]]:
+    """Yield the cases that were chosen, each with what is done."""
+    for name in options.cases:
+        case, kind = CALLS.get(name) or (TRAININGS[name], "train")
+        for dtype in options.dtype or [case.dtype]:
+            other = dtype != case.dtype
+            new_name = f"{name}-{dtype}" if other else name
+            yield replace(case, name=new_name, dtype=dtype) if other else case, kind
 
-    print(f"\nTime per epoch (median of {options.rounds} interleaved rounds):")
-    print(report.HEADER)
-    timings = []
-    for name in names:
-        for n_threads in options.threads:
-            new = compare(CASES[name], peers, n_threads, options.rounds)
-            print(*report.lines(new), sep="\n", flush=True)
-            timings += new
 
-    machine = report.machine()
-    print(f"\nSaved {report.save(timings, machine, options.out)}")
+def available(names: list[str], run: Run) -> list[str]:
+    """Return the peers that can run here, fastmlp always; record why others cannot."""
+    found = []
+    for name in dict.fromkeys(["fastmlp", *names]):
+        if reason := PEERS[name].missing():
+            run.failures.append({"peer": name, "reason": reason})
+        else:
+            found.append(name)
+    return found
+
+
+def one_work(
+    fleet: Fleet, case: Case, kind: str, peers: list[str], options: argparse.Namespace
+) -> list:
+    """Check and time one case; print its table."""
+    seats = [
+        (p, n) for n in options.threads for p in peers if PEERS[p].runs(case, kind)
+    ]
+    print(f"\n{case.name}: {kind}, {case}", flush=True)
+    seats = check(fleet, case, kind, seats)
+    seconds = SAMPLE_SECONDS / 4 if options.quick else SAMPLE_SECONDS
+    timings = measure(fleet, case, kind, seats, options.rounds, seconds)
+    print(report.HEADER, *report.lines(timings), sep="\n", flush=True)
+    return timings
+
+
+def show_pictures(run: Run, options: argparse.Namespace) -> None:
     try:
-        print(f"Saved {report.plot(timings, machine, options.out)}")
+        import charts
     except ModuleNotFoundError as error:
-        print(f"No plot: {error}")
-    if options.markdown:
-        print("\n" + report.markdown(timings, machine))
+        print(f"No charts: {error}")
+        return
+    print(f"Saved {charts.draw_run(run, options.output / 'run.png')}")
+    if options.readme:
+        import readme
 
-
-def show_calls(names: list[str], options: argparse.Namespace) -> None:
-    """Time single calls on little data; print them."""
-    n_threads = min(options.threads)
-    print(f"\nTime per call, float64, threads: {n_threads} ({options.rounds} rounds):")
-    print(small.HEADER)
-    for line in small.lines(names, n_threads, options.rounds):
-        print(line, flush=True)
+        readme.write(run)
 
 
 def main() -> None:
     options = arguments()
-    print(report.describe(report.machine()))
-    print(f"variables dropped: {environment.dropped or 'none'}\n")
-    try:
-        if names := [name for name in options.cases if name in CASES]:
-            show_epochs(names, options)
-        if names := [name for name in options.cases if name in SMALL_CASES]:
-            show_calls(names, options)
-    except Disagreement as error:
-        sys.exit(f"not the same work, so nothing to compare. {error}")
+    run = Run(record.machine())
+    print(record.describe(run.machine))
+    print(f"variables dropped: {environment.dropped or 'none'}")
+    with closing(Fleet()) as fleet:
+        peers = available(options.peers, run)
+        for case, kind in works(options):
+            try:
+                run.timings += one_work(fleet, case, kind, peers, options)
+            except PeerFailed as error:
+                print(f"  NOT TIMED: {error}")
+                fleet.failed(case, "fastmlp", None, error)
+        for (name, peer, n_threads), reason in fleet.failures.items():
+            run.failures.append(
+                {"case": name, "peer": peer, "threads": n_threads, "reason": reason}
+            )
+    print(*report.summary(run), sep="\n")
+    print(f"\nSaved {record.save(run, options.output / 'run.json')}")
+    show_pictures(run, options)
+    sys.exit(1 if fleet.failures else 0)
 
 
 if __name__ == "__main__":
