@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import reference
+from fastmlp._stochastic import shuffle
 
 # Counter, key and words of the known answer test of Random123 (Salmon et al. 2011).
 answers = [
@@ -91,3 +92,24 @@ def test_masks_differ_by_seed_step_layer_row_and_unit(core):
 def test_a_row_keeps_its_mask_in_a_larger_batch(core):
     small, large = (kept(core, 0.5, (n, 20), seed=9) for n in (5, 400))
     np.testing.assert_array_equal(small, large[:5])
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 255, 256, 257, 1000, 4096, 10000])
+def test_shuffles_as_numpy_does(n):
+    ours, numpys = np.random.RandomState(n), np.random.RandomState(n)
+    found, expected = np.arange(n), np.arange(n)
+    for _ in range(3):
+        shuffle(ours, found)
+        numpys.shuffle(expected)
+        np.testing.assert_array_equal(found, expected)
+    assert ours.randint(2**31) == numpys.randint(2**31)  # as many draws
+
+
+def test_shuffles_by_a_subclass_as_it_says():
+    class Reversing(np.random.RandomState):
+        def shuffle(self, x):
+            x[:] = x[::-1].copy()
+
+    order = np.arange(5)
+    shuffle(Reversing(0), order)
+    np.testing.assert_array_equal(order, [4, 3, 2, 1, 0])

@@ -10,6 +10,7 @@ void bind_families(py::module_& m, py::module_& nn);
 void bind_layers(py::module_& nn);
 void bind_networks(py::module_& m);
 void bind_predictors(py::module_& m);
+void bind_random(py::module_& m);
 void bind_trainers(py::module_& m);
 void bind_update(py::module_& m);
 void bind_machine(py::module_& m);
@@ -22,6 +23,7 @@ PYBIND11_MODULE(FASTMLP_CORE, m) {
   fastmlp::bindings::bind_families(m, nn);
   fastmlp::bindings::bind_networks(m);
   fastmlp::bindings::bind_predictors(m);
+  fastmlp::bindings::bind_random(m);
   fastmlp::bindings::bind_trainers(m);
   fastmlp::bindings::bind_update(m);
   fastmlp::bindings::bind_machine(m);

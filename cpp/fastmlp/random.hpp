@@ -1,5 +1,6 @@
-// Counter-based random numbers: a pure function of key and counter, so that dropout
-// masks need no state and do not depend on threads.
+// Random numbers: counter-based ones, a pure function of key and counter, so that
+// dropout masks need no state and do not depend on threads; and the shuffle of an
+// epoch's rows.
 #pragma once
 
 #include <array>
@@ -49,5 +50,25 @@ class Philox {
 
   std::array<Words, 4> words_;
 };
+
+// Shuffles as NumPy's RandomState does, from the same 32-bit draws `next()`: Fisher and
+// Yates, each index drawn anew, under the smallest mask that covers it, until it is in
+// range. A draw out of range is rejected without a branch, which would be mispredicted
+// every fourth time: the element changes places with itself. n <= 2^32.
+template <class Next>
+void shuffle(std::int64_t* order, std::int64_t n, Next&& next) {
+  std::uint64_t mask = 1;
+  while (mask < static_cast<std::uint64_t>(n)) mask = 2 * mask + 1;
+  for (std::int64_t i = n - 1; i > 0;) {
+    while ((mask >> 1) >= static_cast<std::uint64_t>(i)) mask >>= 1;
+    const auto drawn = static_cast<std::int64_t>(next() & mask);
+    const bool accepted = drawn <= i;
+    const std::int64_t j = accepted ? drawn : i;
+    const std::int64_t kept = order[i];
+    order[i] = order[j];
+    order[j] = kept;
+    i -= accepted;
+  }
+}
 
 }  // namespace fastmlp

@@ -47,11 +47,14 @@ def continue_records(model: Any) -> None:
         model.best_loss_ = math.inf
 
 
-def permutation(random_state: np.random.RandomState, n: int) -> NDArray[np.int64]:
-    """Draw an order of n rows as ``sklearn.utils.shuffle`` does."""
-    order = np.arange(n, dtype=np.int64)
-    random_state.shuffle(order)
-    return order
+def shuffle(random_state: np.random.RandomState, order: NDArray[np.int64]) -> None:
+    """Shuffle in place as ``random_state.shuffle`` does, from the same draws."""
+    generator = getattr(random_state, "_bit_generator", None)
+    if generator is None or type(random_state) is not np.random.RandomState:
+        random_state.shuffle(order)
+        return
+    with generator.lock:
+        _core.shuffle(order, generator.capsule)
 
 
 def next_order(model: Any, n: int) -> NDArray[np.int64]:
@@ -61,13 +64,17 @@ def next_order(model: Any, n: int) -> NDArray[np.int64]:
     if isinstance(model.random_state, Integral) and n <= _FEW_ROWS:
         return _order_of_seed(int(model.random_state), n)
     model._random_state = check_random_state(model.random_state)
-    return permutation(model._random_state, n)
+    order = np.arange(n, dtype=np.int64)
+    shuffle(model._random_state, order)
+    return order
 
 
 # To seed anew takes longer than a step, and gives the same order each time.
 @lru_cache(maxsize=64)
 def _order_of_seed(seed: int, n: int) -> NDArray[np.int64]:
-    return permutation(np.random.RandomState(seed), n)
+    order = np.arange(n, dtype=np.int64)
+    shuffle(np.random.RandomState(seed), order)
+    return order
 
 
 def fit_stochastic(
@@ -99,7 +106,7 @@ def fit_stochastic(
     order = np.arange(problem.X.shape[0], dtype=np.int64)
     if model.early_stopping:
         holdout = Holdout(model, problem, random_state)
-        order = holdout.training_rows
+        order = holdout.training_rows.copy()
     model.n_iter_ = 0
     epochs = Epochs(model, problem, len(order))
     try:
@@ -107,7 +114,7 @@ def fit_stochastic(
             if callbacks:
                 callbacks.begin_epoch()
             if model.shuffle:
-                order = order[permutation(random_state, len(order))]
+                shuffle(random_state, order)
             epochs.run(order)
             if holdout:
                 _record_score(model, holdout.score(epochs.updated()))
