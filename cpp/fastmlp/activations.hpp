@@ -66,7 +66,7 @@ struct Relu {
       "0.\n\nNair and Hinton, 'Rectified linear units improve restricted "
       "Boltzmann machines', ICML 2010.";
   static constexpr auto fields() { return std::tuple{}; }
-  static constexpr double least = 0;
+  static constexpr int least = 0;
   template <class T>
   Vec<T> operator()(Vec<T> z) const {
     return max(z, Vec<T>(0));
@@ -74,7 +74,7 @@ struct Relu {
   // 0 where a == 0, as scikit-learn's; a NaN lets the gradient through.
   template <class T>
   Vec<T> backward(Vec<T> a, Vec<T> da) const {
-    return select(a == Vec<T>(0), Vec<T>(0), da);
+    return unless(a == Vec<T>(0), da);
   }
 };
 
@@ -172,8 +172,8 @@ template <class Member>
 inline constexpr bool keeps_slope =
     !requires(Member f, Vec<float> v) { f.backward(v, v); };
 
-// True for members that are a floor, max(z, least), and nothing else: a product applies
-// it for nothing, before its sums leave the registers.
+// True for members that are a floor, max(z, least), and nothing else: products apply it
+// and its derivative before their sums leave the registers.
 template <class Member>
 inline constexpr bool is_floor = requires { Member::least; };
 

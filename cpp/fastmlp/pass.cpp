@@ -128,9 +128,9 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
-        dense_forward(state, w.x, w.y, rows, static_cast<T>(F::least), [](Index) {});
+        dense_forward(state, w.x, w.y, rows, Floor<T>{F::least}, [](Index) {});
       } else {
-        dense_forward(state, w.x, w.y, rows, kNoFloor<T>,
+        dense_forward(state, w.x, w.y, rows, Floor<T>{},
                       [&](Index p) { activate(f, w.y, w.y, at(next).slope, p, rows); });
       }
     });
@@ -175,10 +175,14 @@ Index Pass<T>::backward_layer(Index l, Index to, Range rows) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerWork<T>& below = at(taken_along ? l - 1 : l);
-    with_activation(network_, taken_along ? l - 1 : -1, l, [&](const auto& f) {
-      dense_backward(state, w.dy, w.dx, rows, [&](Index p) {
-        activate_backward(f, below.y, below.slope, w.dx, p, rows);
-      });
+    with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
+      if constexpr (is_floor<F>) {
+        dense_backward(state, w.dy, w.dx, rows, Gate<T>{below.y}, [](Index) {});
+      } else {
+        dense_backward(state, w.dy, w.dx, rows, Floor<T>{}, [&](Index p) {
+          activate_backward(f, below.y, below.slope, w.dx, p, rows);
+        });
+      }
     });
     return taken_along ? l - 2 : l - 1;
   }

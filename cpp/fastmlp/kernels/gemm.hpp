@@ -30,14 +30,14 @@ inline constexpr Index kGradientRows = 320;
 
 namespace detail {
 
-// y(r, p) = start(r, p) + sum over k of x(r, k) w(k, p), or `least` where that is less,
-// for R rows and P panels.
-// Never inlined and not unrolled over k: both cost registers (a spill costs 20 %).
-template <class T, int R, int P>
+// y(r, p) = finish(start(r, p) + sum over k of x(r, k) w(k, p)), for R rows and P
+// panels. Never inlined and not unrolled over k: both cost registers (a spill costs 20
+// %).
+template <class T, int R, int P, class Finish>
 [[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, const T* w,
                                      Index w_stride, Index depth, const T* start,
-                                     Index start_row, Index start_stride, T least, T* y,
-                                     Index y_stride) {
+                                     Index start_row, Index start_stride, Finish finish,
+                                     T* y, Index y_stride) {
   constexpr int V = kRegisters<T>;
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
@@ -61,29 +61,25 @@ template <class T, int R, int P>
       });
     }
   }
-  const Vec<T> floor(least);
   unrolled<R, P, V>([&](auto r, auto p, auto v) {
-    max(sum[(r * P + p) * V + v], floor).store(y + r * L + p * y_stride + v * S);
+    finish(sum[(r * P + p) * V + v], p, r * L + v * S)
+        .store(y + r * L + p * y_stride + v * S);
   });
 }
 
-template <class T, int P, int... R>
-void multiply_rows(int rows, std::integer_sequence<int, R...>, const T* x,
-                   Index x_stride, const T* w, Index w_stride, Index depth,
-                   const T* start, Index start_row, Index start_stride, T least, T* y,
-                   Index y_stride) {
-  using Kernel = decltype(&multiply_tile<T, 1, P>);
+template <class T, int P, class Finish, int... R, class... Arguments>
+void multiply_rows(int rows, std::integer_sequence<int, R...>, Arguments... arguments) {
+  using Kernel = decltype(&multiply_tile<T, 1, P, Finish>);
   static constexpr std::array<Kernel, sizeof...(R)> kernels{
-      &multiply_tile<T, R + 1, P>...};
-  kernels[static_cast<std::size_t>(rows - 1)](x, x_stride, w, w_stride, depth, start,
-                                              start_row, start_stride, least, y,
-                                              y_stride);
+      &multiply_tile<T, R + 1, P, Finish>...};
+  kernels[static_cast<std::size_t>(rows - 1)](arguments...);
 }
 
-// y = start + x w for `rows`, P panels from `panel` on, input columns of `depth`.
-template <int P, class T>
+// y = finish(start + x w) for `rows`, P panels from `panel` on, input columns of
+// `depth`.
+template <int P, class T, class Finish>
 void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T* bias,
-                     T least, Panels<T> y, Index panel) {
+                     const Finish& finish, Panels<T> y, Index panel) {
   constexpr Index L = kLanes<T>;
   const Index tiles = divide_up(rows.size(), Tile<T>::rows);
   const bool first = depth.begin == 0;
@@ -91,11 +87,11 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
     const Range part = even_part(rows.size(), tiles, i);
     const Index row = rows.begin + part.begin;
     T* const to = y.at(panel, row);
-    multiply_rows<T, P>(static_cast<int>(part.size()),
-                        std::make_integer_sequence<int, Tile<T>::rows>{},
-                        x.at(depth.begin / L, row), x.stride, w.at(panel, depth.begin),
-                        w.stride, depth.size(), first ? bias + panel * L : to,
-                        first ? 0 : L, first ? L : y.stride, least, to, y.stride);
+    multiply_rows<T, P, Finish>(
+        static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},
+        x.at(depth.begin / L, row), x.stride, w.at(panel, depth.begin), w.stride,
+        depth.size(), first ? bias + panel * L : to, first ? Index(0) : L,
+        first ? L : y.stride, finish.from(panel, row), to, y.stride);
   }
 }
 
@@ -140,31 +136,47 @@ void gradient_inputs(int inputs, std::integer_sequence<int, I...>, const T* x,
 
 }  // namespace detail
 
-// No sum is less; NaN stays.
+// What becomes of a sum before it leaves its register, at (row, lane) `offset` of the
+// `panel`-th panel from where `from` says: nothing less than `least`; NaN stays.
 template <class T>
-inline constexpr T kNoFloor = -std::numeric_limits<T>::infinity();
+struct Floor {
+  T least = -std::numeric_limits<T>::infinity();
+  Floor from(Index, Index) const { return *this; }
+  Vec<T> operator()(Vec<T> sum, Index, Index) const { return max(sum, Vec<T>(least)); }
+};
 
-// y = x w + b, or `least` where that is less, for `rows`, for the panels that `w` has;
-// `bias` is padded to whole panels. `done(panel)` follows each panel of y while it is
-// in cache: that is where activations go that are more than a floor.
-template <class T, class Done>
-void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, T least, Panels<T> y,
-              Done&& done) {
+// ... or 0 where a is 0: the gradient through a floor at 0.
+template <class T>
+struct Gate {
+  Panels<T> a;
+  Gate from(Index panel, Index row) const { return {{a.at(panel, row), a.stride, 0}}; }
+  Vec<T> operator()(Vec<T> sum, Index panel, Index offset) const {
+    return unless(Vec<T>::load(a.data + panel * a.stride + offset) == Vec<T>(0), sum);
+  }
+};
+
+// y = finish(x w + b) for `rows`, for the panels that `w` has; `bias` is padded to
+// whole panels. `done(panel)` follows each panel of y while it is in cache: that is
+// where activations go that no `finish` can do.
+template <class T, class Finish, class Done>
+void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, const Finish& finish,
+              Panels<T> y, Done&& done) {
   constexpr int P = Tile<T>::panels;
-  const Index panels = w.count();
-  for (Index panel = 0; panel < panels; panel += P) {
-    const bool whole = panel + P <= panels;
+  const auto part = [&]<int Count>(Index panel, std::integral_constant<int, Count>) {
     for (Index k = 0; k < x.columns; k += kDepthBlock<T>) {
       const Range depth{k, std::min(x.columns, k + kDepthBlock<T>)};
-      const T floor = depth.end == x.columns ? least : kNoFloor<T>;
-      if (whole) {
-        detail::multiply_panels<P>(x, rows, w, depth, bias, floor, y, panel);
+      if (depth.end == x.columns) {
+        detail::multiply_panels<Count>(x, rows, w, depth, bias, finish, y, panel);
       } else {
-        detail::multiply_panels<1>(x, rows, w, depth, bias, floor, y, panel);
+        detail::multiply_panels<Count>(x, rows, w, depth, bias, Floor<T>{}, y, panel);
       }
     }
-    for (Index p = panel; p < std::min(panels, panel + P); ++p) done(p);
-  }
+    for (Index p = panel; p < panel + Count; ++p) done(p);
+  };
+  Index panel = 0;
+  for (; panel + P <= w.count(); panel += P)
+    part(panel, std::integral_constant<int, P>{});
+  for (; panel < w.count(); ++panel) part(panel, std::integral_constant<int, 1>{});
 }
 
 // The gradient of the weights between one panel of inputs and `P` panels of outputs,

@@ -47,6 +47,10 @@ struct Vec {
     return of(Eigen::internal::pselect(mask.p, yes.p, no.p));
   }
 
+  // x, or 0 where the mask says so.
+  friend Vec unless(Vec mask, Vec x) {
+    return of(Eigen::internal::pandnot(x.p, mask.p));
+  }
   // Bit by bit.
   friend Vec operator&(Vec a, Vec b) { return of(Eigen::internal::pand(a.p, b.p)); }
 

@@ -78,23 +78,24 @@ struct DenseState {
   Buffer<T> zero_;  // the "bias" of the input gradient
 };
 
-// What is below `least` becomes it; `done(panel)` follows each panel of y.
+// `floor` is applied to y; `done(panel)` follows each panel of it.
 template <class T, class Done>
 void dense_forward(const DenseState<T>& state, Panels<T> x, Panels<T> y, Range rows,
-                   T least, Done&& done) {
-  multiply(x, rows, state.weight.panels, state.bias.data(), least, y, done);
+                   Floor<T> floor, Done&& done) {
+  multiply(x, rows, state.weight.panels, state.bias.data(), floor, y, done);
   if (state.whole == y.columns) return;
   const Panels<T> w{state.narrow(0), state.transposed.panels.stride, x.columns};
   const Index last = y.count() - 1;
   multiply_narrow(x, rows, w, y.columns - state.whole, state.bias.data() + state.whole,
-                  least, y.at(last, rows.begin));
+                  floor.least, y.at(last, rows.begin));
   done(last);
 }
 
-template <class T, class Done>
+// `finish` is applied to dx, which `done(panel)` follows.
+template <class T, class Finish, class Done>
 void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
-                    Done&& done) {
-  multiply(dy, rows, state.transposed.panels, state.zero(), kNoFloor<T>, dx, done);
+                    const Finish& finish, Done&& done) {
+  multiply(dy, rows, state.transposed.panels, state.zero(), finish, dx, done);
 }
 
 // A piece of a Dense layer's weight gradient that one thread computes: some panels of
