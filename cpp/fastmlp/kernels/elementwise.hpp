@@ -126,7 +126,7 @@ Normal<T> normal(Vec<T> x) {
   const Vec<T> cumulative = select(z < Vec<T>(1), near, far);
   // A NaN fails every comparison above; adding 0 x keeps it (and infinities are
   // settled).
-  const Vec<T> is_number = x == x;
+  const auto is_number = x == x;
   return {e * Vec<T>(static_cast<T>(0.39894228040143267794)),
           select(is_number, cumulative, x)};
 }
