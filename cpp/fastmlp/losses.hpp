@@ -151,7 +151,7 @@ struct BinaryCrossEntropy {
       for (Index c = 0; c < outputs; ++c) {
         const Vec<T> raw = Rows::get(z, c, v);
         const Vec<T> target = Rows::get(y, c, v);
-        const Vec<T> rest = log1p(exp(-abs(raw)));
+        const Vec<T> rest = log1p_unit(exp(-abs(raw)));
         loss = loss + reporting.weighted(target, max(-raw, Vec<T>(0)) + rest) +
                reporting.weighted(Vec<T>(1) - target, max(raw, Vec<T>(0)) + rest);
         Rows::set(z, c, v, logistic(raw) - target);
