@@ -44,8 +44,8 @@ Vec<T> polynomial(Vec<T> x, const std::array<T, N>& c) {
 }
 
 // log(2) in two parts (Cephes' and fdlibm's), the first short enough for exact products
-// with exponents; q with exp(r) = 1 + r + r^2 q(r) for |r| <= log(2) / 2 (in float down
-// to -.4). Adding `shift` rounds to a whole number.
+// with exponents; q with exp(r) = 1 + r + r^2 q(r) for |r| <= log(2) / 2. Adding
+// `shift` rounds to a whole number.
 template <class T>
 struct Exponential;
 
@@ -58,9 +58,8 @@ struct Exponential<float> {
   static constexpr float log2_low = -2.12194440e-4f;
   static constexpr float lowest = -87.33654f;  // exp's of a normal result
   static constexpr float highest = 88.72284f;  // exp's of infinity
-  static constexpr std::array q = {1.3675927184522152e-3f, 8.370679803192616e-3f,
-                                   4.166965186595917e-2f, 1.6666507720947266e-1f,
-                                   4.999999403953552e-1f};
+  static constexpr std::array q = {1.3936870964244008e-3f, 8.366542868316174e-3f,
+                                   4.166644439101219e-2f, 1.666654348373413e-1f, 0.5f};
 };
 
 template <>
@@ -99,9 +98,9 @@ Reduced<T> reduce(Vec<T> x, T bias = Exponential<T>::bias) {
 }
 
 // exp(r) - 1 for a reduced r.
-template <class T>
-Vec<T> expm1_reduced(Vec<T> r) {
-  return fma(r * r, polynomial(r, Exponential<T>::q), r);
+template <class T, class Coefficients = decltype(Exponential<T>::q)>
+Vec<T> expm1_reduced(Vec<T> r, const Coefficients& q = Exponential<T>::q) {
+  return fma(r * r, polynomial(r, q), r);
 }
 
 // 2^n of a biased reduction: 0 for n = -bias, infinity for n = bias + 1.
