@@ -15,7 +15,7 @@ from scipy.special import ndtr
 from fastmlp import _core, nn
 
 bounds = {np.dtype("float32"): 2.0, np.dtype("float64"): 4.0}
-chunk = 1 << 20
+chunk = 1 << 14  # fits the cache
 
 
 def normal_tail(z):
@@ -58,12 +58,18 @@ each_function = pytest.mark.parametrize("name", formulas)
 
 
 def evaluate(core, name, z):
-    """Return what the core computes: exp predicts for Poisson, the others activate."""
+    """Return what the core computes: exp predicts for Poisson, the others activate.
+
+    A dense layer comes first. The unit matrix fills whole panels, 30 times faster than
+    one column, but 0 times infinity would spoil a row.
+    """
+    k = 16 if z.size % 16 == 0 and np.isfinite(z).all() else 1
+    rows = z.reshape(-1, k)
     if name == "exp":
-        return nn.Poisson().predict(z[:, None])[:, 0]
-    net = core([("dense", (1, 1)), (name, ())], z.dtype)
-    unit = [np.ones((1, 1), z.dtype), np.zeros(1, z.dtype)]
-    return net.forward(z[:, None], unit)[0][:, 0]
+        return nn.Poisson().predict(rows).ravel()
+    net = core([("dense", (k, k)), (name, ())], z.dtype)
+    unit = [np.eye(k, dtype=z.dtype), np.zeros(k, z.dtype)]
+    return net.forward(rows, unit)[0].ravel()
 
 
 def largest_error(core, name, z):
