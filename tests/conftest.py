@@ -22,7 +22,9 @@ worst = pytest.StashKey[dict[str, float]]()
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--long", action="store_true", help="compare 1000 random networks, not 300"
+        "--long",
+        action="store_true",
+        help="compare 1000 random networks, not 300; try every float32",
     )
 
 
@@ -53,6 +55,11 @@ def pytest_generate_tests(metafunc):
     if "architecture" in metafunc.fixturenames:
         n = 1000 if metafunc.config.getoption("long") else 300
         metafunc.parametrize("architecture", range(n))
+    if "patterns" in metafunc.fixturenames:  # bits of float32 numbers
+        parts = [range(0, 2**32, 4099)]
+        if metafunc.config.getoption("long"):
+            parts = [range(i << 27, (i + 1) << 27) for i in range(32)]
+        metafunc.parametrize("patterns", parts, ids=lambda r: f"from {r.start:x}")
 
 
 @pytest.fixture(params=["float32", "float64"])

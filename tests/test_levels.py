@@ -24,7 +24,8 @@ def test_the_best_level_runs_unless_one_is_asked_for(run_python):
 @pytest.mark.parametrize("level", _core.levels)
 def test_level(run_python, level):
     here = Path(__file__).parent
-    files = [str(here / f"test_{room}.py") for room in ("activations", "layers")]
+    rooms = ("elementwise", "activations", "layers")
+    files = [str(here / f"test_{room}.py") for room in rooms]
     done = run_python(script, level, *files, timeout=120, FASTMLP_LEVEL=level)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -8,6 +8,7 @@
 
 #include "family.hpp"
 #include "kernels/elementwise.hpp"
+#include "kernels/normal.hpp"
 #include "kernels/panels.hpp"
 
 namespace fastmlp {
@@ -132,15 +133,24 @@ struct Swish {
   static constexpr auto fields() { return std::tuple{Field{"beta", &Swish::beta}}; }
   template <class T>
   Vec<T> operator()(Vec<T> z) const {
-    return z * logistic(z * Vec<T>(static_cast<T>(beta)));
+    return divide(z, exp_minus(z * Vec<T>(static_cast<T>(beta))).one_plus);
   }
   template <class T>
   Vec<T> forward(Vec<T> z, Vec<T>& slope) const {
     const Vec<T> b(static_cast<T>(beta));
-    const Vec<T> gate = logistic(z * b);
-    const Vec<T> a = z * gate;
-    slope = fma(b * a, Vec<T>(1) - gate, gate);
+    const ExpMinus<T> minus = exp_minus(z * b);
+    const Vec<T> gate = Vec<T>(1) / minus.one_plus;
+    const Vec<T> a = divide(z, minus.one_plus);
+    slope = fma(b * a, minus.e * gate, gate);
     return a;
+  }
+
+ private:
+  // z / one_plus; the limit 0 where both are infinite.
+  template <class T>
+  static Vec<T> divide(Vec<T> z, Vec<T> one_plus) {
+    const Vec<T> infinite(std::numeric_limits<T>::infinity());
+    return select(one_plus == infinite, Vec<T>(0), z / one_plus);
   }
 };
 
@@ -154,13 +164,13 @@ struct Gelu {
   static constexpr auto fields() { return std::tuple{}; }
   template <class T>
   Vec<T> operator()(Vec<T> z) const {
-    return z * normal(z).cumulative;
+    return max(z, Vec<T>(0)) - normal_tail(z).value;
   }
   template <class T>
   Vec<T> forward(Vec<T> z, Vec<T>& slope) const {
-    const Normal<T> n = normal(z);
-    slope = fma(z, n.density, n.cumulative);
-    return z * n.cumulative;
+    const Tail<T> tail = normal_tail(z);
+    slope = select(z < Vec<T>(0), tail.slope, Vec<T>(1) - tail.slope);
+    return max(z, Vec<T>(0)) - tail.value;
   }
 };
 

@@ -141,7 +141,7 @@ struct BinaryCrossEntropy {
       for (Index c = 0; c < outputs; ++c) {
         const Vec<T> raw = Rows::get(z, c, v);
         const Vec<T> target = Rows::get(y, c, v);
-        const Vec<T> rest = log1p(exp(-abs(raw)));
+        const Vec<T> rest = log1p_unit(exp(-abs(raw)));
         loss = loss + reporting.weighted(target, max(-raw, Vec<T>(0)) + rest) +
                reporting.weighted(Vec<T>(1) - target, max(raw, Vec<T>(0)) + rest);
         Rows::set(z, c, v, logistic(raw) - target);
@@ -209,7 +209,7 @@ struct Poisson {
         const Vec<T> raw = Rows::get(z, c, v);
         const Vec<T> target = Rows::get(y, c, v);
         const Vec<T> mean = exp(raw);
-        const Vec<T> none = target == Vec<T>(0);  // 0 log 0 is 0
+        const auto none = target == Vec<T>(0);  // 0 log 0 is 0
         const Vec<T> log_ratio = log(select(none, Vec<T>(1), target)) - raw;
         loss = loss + (select(none, Vec<T>(0), target * log_ratio) - target + mean);
         Rows::set(z, c, v, mean - target);

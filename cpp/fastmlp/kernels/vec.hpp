@@ -3,6 +3,7 @@
 // `fma` says so.
 #pragma once
 
+#include <bit>
 #include <type_traits>
 #include <utility>
 
@@ -20,6 +21,11 @@ template <class T>
 struct Vec {
   using Packet = typename Eigen::internal::packet_traits<T>::type;
   static constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
+  // What a comparison gives. The compiler's own vectors, so that AVX-512 keeps it in a
+  // mask register (Eigen's comparisons fill a vector, and its selections test that).
+  using Mask = decltype(std::declval<Packet>() < std::declval<Packet>());
+  using Word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  typedef Word Words __attribute__((vector_size(sizeof(Packet))));
 
   Packet p;
 
@@ -39,18 +45,13 @@ struct Vec {
   friend Vec operator/(Vec a, Vec b) { return of(Eigen::internal::pdiv(a.p, b.p)); }
   Vec operator-() const { return of(Eigen::internal::pnegate(p)); }
 
-  // Comparisons give a mask for `select`.
-  friend Vec operator<(Vec a, Vec b) { return of(Eigen::internal::pcmp_lt(a.p, b.p)); }
-  friend Vec operator>(Vec a, Vec b) { return b < a; }
-  friend Vec operator==(Vec a, Vec b) { return of(Eigen::internal::pcmp_eq(a.p, b.p)); }
-  friend Vec select(Vec mask, Vec yes, Vec no) {
-    return of(Eigen::internal::pselect(mask.p, yes.p, no.p));
-  }
+  friend Mask operator<(Vec a, Vec b) { return a.p < b.p; }
+  friend Mask operator>(Vec a, Vec b) { return a.p > b.p; }
+  friend Mask operator==(Vec a, Vec b) { return a.p == b.p; }
+  friend Vec select(Mask mask, Vec yes, Vec no) { return of(mask ? yes.p : no.p); }
 
   // x, or 0 where the mask says so.
-  friend Vec unless(Vec mask, Vec x) {
-    return of(Eigen::internal::pandnot(x.p, mask.p));
-  }
+  friend Vec unless(Mask mask, Vec x) { return select(mask, Vec(0), x); }
   // Bit by bit.
   friend Vec operator&(Vec a, Vec b) { return of(Eigen::internal::pand(a.p, b.p)); }
 
@@ -59,10 +60,14 @@ struct Vec {
   }
   friend Vec abs(Vec a) { return of(Eigen::internal::pabs(a.p)); }
   friend Vec sqrt(Vec a) { return of(Eigen::internal::psqrt(a.p)); }
+  // A NaN in `a` stays: Eigen compiles these to the instructions that return it.
   friend Vec min(Vec a, Vec b) { return of(Eigen::internal::pmin(a.p, b.p)); }
-  friend T sum(Vec a) { return Eigen::internal::predux(a.p); }
-  // A NaN in `a` stays: Eigen compiles this to the instruction that returns it.
   friend Vec max(Vec a, Vec b) { return of(Eigen::internal::pmax(a.p, b.p)); }
+  friend T sum(Vec a) { return Eigen::internal::predux(a.p); }
+
+  // The bits of each element, and back.
+  Words words() const { return std::bit_cast<Words>(p); }
+  static Vec of_words(Words w) { return of(std::bit_cast<Packet>(w)); }
 };
 
 // Registers in one row of a panel.
