@@ -12,12 +12,6 @@ TrainerSettings within(TrainerSettings settings, Index rows) {
   return settings;
 }
 
-double cost(const GradientUnit& unit) {
-  constexpr Index little = 1;  // a batch norm's vectors, a unit's own overhead
-  return static_cast<double>(unit.dense.inputs.size() * unit.dense.outputs.size() +
-                             little);
-}
-
 // One slot of the optimizer's state in the order of the slices, null where a slice is
 // not trained.
 template <class Pointer>
@@ -61,7 +55,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
   }
   cost_before_.push_back(0);
   for (const GradientUnit& unit : units_)
-    cost_before_.push_back(cost_before_.back() + cost(unit));
+    cost_before_.push_back(cost_before_.back() + unit.dense.cost<T>());
   for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitScratch<T>);
@@ -196,8 +190,9 @@ template <class T>
 Range Trainer<T>::share_of_units(const Member& member) const {
   const auto boundary = [&](int i) {
     const double cost = cost_before_.back() * i / member.size;
-    return std::lower_bound(cost_before_.begin(), cost_before_.end(), cost) -
-           cost_before_.begin();
+    const auto after = std::lower_bound(cost_before_.begin(), cost_before_.end(), cost);
+    const bool nearer = i > 0 && cost - *(after - 1) < *after - cost;
+    return after - cost_before_.begin() - (nearer ? 1 : 0);
   };
   return {boundary(member.index), boundary(member.index + 1)};
 }

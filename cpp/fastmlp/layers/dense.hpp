@@ -104,6 +104,17 @@ struct DenseUnit {
   Range inputs;      // panels
   Range outputs;     // panels; at most Tile<T>::panels
   Index narrow = 0;  // outputs, if they are the last few
+
+  // The work it takes: the multiplications of a row, in panels by panels, and a little
+  // for itself.
+  template <class T>
+  double cost() const {
+    constexpr double itself = 0.5;
+    const auto columns =
+        narrow > 0 ? static_cast<double>(narrow) / static_cast<double>(kLanes<T>)
+                   : static_cast<double>(outputs.size());
+    return static_cast<double>(inputs.size()) * columns + itself;
+  }
 };
 
 inline constexpr Index kUnitInputs = 6;  // panels; its gradient block stays in L1
@@ -119,8 +130,11 @@ void each_dense_unit(const Dense& layer, F&& f) {
   const Index inputs = divide_up(layer.in_features, kLanes<T>);
   const Index narrow = narrow_outputs<T>(layer.out_features);
   const Index whole = divide_up(layer.out_features - narrow, kLanes<T>);
-  for (Index i = 0; i < inputs; i += kUnitInputs) {
-    const Range part{i, std::min(inputs, i + kUnitInputs)};
+  // At least two parts, of two panels or more, so that two threads find equal work.
+  const Index parts =
+      std::max<Index>(divide_up(inputs, kUnitInputs), inputs >= 4 ? 2 : 1);
+  for (Index i = 0; i < parts; ++i) {
+    const Range part = even_part(inputs, parts, i);
     for (Index j = 0; j < whole; j += Tile<T>::panels)
       f(DenseUnit{part, {j, std::min(whole, j + Tile<T>::panels)}});
     if (narrow > 0) f(DenseUnit{part, {whole, whole + 1}, narrow});
