@@ -77,7 +77,8 @@ def test_random_runs_of_lbfgs(tasks, n_runs, figure):
 
 @pytest.mark.usefixtures("one_thread")
 def test_lbfgs_to_the_end(tasks, n_runs, figure):
-    runs = trajectories.draw_all(n_runs // 2, tasks, 2, trajectories.draw_lbfgs)
+    # Some runs end in another optimum, where rounding decides: the mean is over many.
+    runs = trajectories.draw_all(2 * n_runs, tasks, 2, trajectories.draw_lbfgs)
     ratios = []
     for run in runs:
         # Without a penalty some losses end at 1e-9 and their ratio means nothing.
