@@ -63,7 +63,7 @@ def lines(timings: list[Timing]) -> Iterator[str]:
         yield (
             f"  {t.n_threads:7}  {t.peer:18} {in_units(t.best):>9} "
             f"{in_units(t.median):>9} {low:>9} {high:>9} "
-            f"{max(t.cores):5.2f} {limit} {ratios}"
+            f"{min(t.cores):5.2f} {limit} {ratios}"
         )
 
 

@@ -63,6 +63,8 @@ def works(options: argparse.Namespace) -> Iterator[tuple[Case, str]]:
         for dtype in options.dtype or [case.dtype]:
             other = dtype != case.dtype
             new_name = f"{name}-{dtype}" if other else name
+            if other and (new_name in TRAININGS or dtype in name):
+                continue  # a case of its own
             yield replace(case, name=new_name, dtype=dtype) if other else case, kind
 
 

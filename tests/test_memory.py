@@ -17,7 +17,7 @@ def peak():  # MiB
 
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).normal(size=(200, 500)).astype(sys.argv[1])
-settings = {"max_iter": 2, "dtype": sys.argv[2], "batch_size": 100, "random_state": 0}
+settings = {"max_iter": 2, "dtype": sys.argv[2], "batch_size": 100, "random_state": 0, "n_threads": 2}
 settings["hidden_layer_sizes"] = (int(sys.argv[3]),) * 2
 settings["early_stopping"] = sys.argv[4] == "stopping"
 MLPRegressor(**{**settings, "hidden_layer_sizes": (4,)}).fit(x, x[:, 0])

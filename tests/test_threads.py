@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from fastmlp import _core
+from fastmlp import MLPClassifier, _core
 from reference import same_bits
 
 
@@ -204,3 +205,21 @@ def test_workspaces_are_independent(core, dtype, n_threads):
         y, workspace = alive[i]
         dx, gradients = net.backward(np.ones_like(y), workspace)
         same_bits([y, dx, *gradients], alone[i][: 2 + len(gradients)])
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(("batch", "rows"), [(1000, 1700), (520, 1033), (1024, 1724)])
+def test_short_last_batches_of_large_ones(batch, rows, batch_norm):
+    """They are cut into no more blocks than a whole batch has room for."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(rows, 5)), rng.integers(0, 2, rows)
+    settings = {"batch_size": batch, "max_iter": 2, "batch_norm": batch_norm}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        models = [
+            MLPClassifier((64, 64), n_threads=n, random_state=0, **settings).fit(x, y)
+            for n in (1, 2)
+        ]
+    for one, two in zip(models[0].coefs_, models[1].coefs_, strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert np.isfinite(one).all()

@@ -284,7 +284,13 @@ def test_clipped_loss_is_that_of_scikit_learn(core, loss, dtype):
 
 @pytest.mark.parametrize(
     ("order", "n_rates"),
-    [([0, 150], 1), ([-1, 3], 1), (np.arange(150), 4), (np.arange(150), 6)],
+    [
+        ([0, 150], 1),
+        ([-1, 3], 1),
+        ([2**63 - 1], 1),
+        (np.arange(150), 4),
+        (np.arange(150), 6),
+    ],
 )
 def test_bad_epochs_are_refused(core, order, n_rates):
     fit = Fit(core, plain, "squared_error", ("sgd", ()), draw("squared_error"))

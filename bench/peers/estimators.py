@@ -61,8 +61,6 @@ class Estimator(Session):
             return partial(self.model().fit, self.x, self.y)
         if kind == "partial_fit-row":
             return partial(self.trained().partial_fit, self.x[:1], self.y[:1])
-        if kind == "predict":
-            return partial(self.predict, self.x)
         return super().call(kind)
 
     def answer(self, kind: str) -> np.ndarray:

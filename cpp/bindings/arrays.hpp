@@ -6,7 +6,6 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -102,14 +101,15 @@ inline py::array array_at(const py::list& list, std::size_t i,
 inline const Index* read_rows(const py::array& rows, const std::string& name,
                               Index limit) {
   const Index* values = read<Index>(rows, name, {-1});
-  const Range range = std::accumulate(
-      values, values + rows.size(), Range{0, 0}, [](Range seen, Index value) {
-        return Range{std::min(seen.begin, value), std::max(seen.end, value + 1)};
-      });
-  if (range.begin < 0 || range.end > limit)
-    throw py::value_error(
-        name + " must hold row numbers from 0 to " + std::to_string(limit - 1) +
-        ", got " + std::to_string(range.begin < 0 ? range.begin : range.end - 1));
+  Index least = 0, most = 0;
+  for (Index i = 0; i < rows.size(); ++i) {
+    least = std::min(least, values[i]);
+    most = std::max(most, values[i]);
+  }
+  if (least < 0 || (rows.size() > 0 && most >= limit))
+    throw py::value_error(name + " must hold row numbers from 0 to " +
+                          std::to_string(limit - 1) + ", got " +
+                          std::to_string(least < 0 ? least : most));
   return values;
 }
 

@@ -13,6 +13,7 @@ namespace {
 // What is done with the GIL held: handing it over and back costs as much where nobody
 // waits, and far more where somebody does.
 constexpr double kShortFlops = 1e6;
+constexpr Index kFewRows = 1024;  // layers without weights have no flops
 
 // Rows as the library reads them: an array of floats where it is, anything else
 // converted, as numpy.asarray does, to float64.
@@ -92,7 +93,7 @@ class BoundPredictor {
     py::array_t<T> output(shape);
     T* const to = output.mutable_data();
     const Question question{rows, nullptr, rows.rows};
-    if (predictor_.flops(rows.rows) < kShortFlops) {
+    if (rows.rows <= kFewRows && predictor_.flops(rows.rows) < kShortFlops) {
       predictor_(question, to, {1, nullptr});
       return output;
     }

@@ -35,7 +35,7 @@ void bind_random(py::module_& m) {
   m.def(
       "shuffle", &shuffle, py::arg("order"), py::arg("capsule"),
       "Shuffle row numbers (int64) in place as NumPy's RandomState does, drawing from "
-      "its bit generator.");
+      "its bit generator, whose lock the caller holds.");
 }
 
 }  // namespace fastmlp::bindings

@@ -14,10 +14,11 @@ namespace fastmlp {
 
 // A batch is cut into row blocks by its size alone; blocks go to threads as a whole.
 // Every block reads all weights again, so they are larger where enough of them are left
-// for many threads (large weights: 4 % of a training's time).
+// for many threads (large weights: 4 % of a training's time). Never more for fewer
+// rows: the last batch of an epoch uses the arrays of the others.
 constexpr Index row_blocks(Index rows) {
   constexpr Index undivided = 40;
-  const Index block = std::clamp<Index>(rows / 8, 64, 128);
+  const Index block = std::clamp<Index>(divide_up(rows, 8), 64, 128);
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * block);
 }
 

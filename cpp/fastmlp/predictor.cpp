@@ -64,9 +64,8 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
     for (Index block = mine.begin; block < mine.end; ++block) {
       if (keep_going && !(*keep_going)()) state = Prediction::stopped;
       if (state.load(std::memory_order_relaxed) != Prediction::done) return;
-      const Index first = block * kRowsAtOnce;
-      const Range rows{first, std::min(n, first + kRowsAtOnce)};
-      if (!answer(question, rows, workspace, to + first * columns())) {
+      const Range rows = even_part(n, blocks, block);
+      if (!answer(question, rows, workspace, to + rows.begin * columns())) {
         auto expected = Prediction::done;  // a stop stays a stop
         state.compare_exchange_strong(expected, Prediction::not_finite);
         return;

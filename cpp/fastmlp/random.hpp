@@ -55,8 +55,8 @@ class Philox {
 // Yates, each index drawn anew, under the smallest mask that covers it, until it is in
 // range. A draw out of range is rejected without a branch, which would be mispredicted
 // every fourth time: the element changes places with itself. n <= 2^32.
-template <class Next>
-void shuffle(std::int64_t* order, std::int64_t n, Next&& next) {
+template <class Integer, class Next>
+void shuffle(Integer* order, std::int64_t n, Next&& next) {
   std::uint64_t mask = 1;
   while (mask < static_cast<std::uint64_t>(n)) mask = 2 * mask + 1;
   for (std::int64_t i = n - 1; i > 0;) {
@@ -64,7 +64,7 @@ void shuffle(std::int64_t* order, std::int64_t n, Next&& next) {
     const auto drawn = static_cast<std::int64_t>(next() & mask);
     const bool accepted = drawn <= i;
     const std::int64_t j = accepted ? drawn : i;
-    const std::int64_t kept = order[i];
+    const Integer kept = order[i];
     order[i] = order[j];
     order[j] = kept;
     i -= accepted;

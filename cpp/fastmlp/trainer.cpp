@@ -77,6 +77,7 @@ void Trainer<T>::begin_epoch(const Index* order, Index rows,
   rows_ = rows;
   learning_rates_ = learning_rates;
   position_ = batch_ = 0;
+  pass_.resume();
   loss_sum_ = 0;
 }
 

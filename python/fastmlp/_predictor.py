@@ -119,7 +119,7 @@ class Predictor:
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_features,)
             The samples, or one of them. float32 and float64 arrays are read where they
-            are, whatever their strides; other real numbers are converted. NaN and
+            are, whatever their strides; other dense real numbers are converted. NaN and
             infinity are taken, and lead to whatever the arithmetic makes of them.
 
         Returns

@@ -36,22 +36,21 @@ template <class T, int R, int C>
   constexpr int groups = (R * C + S - 1) / S;
   std::array<Vec<T>, static_cast<std::size_t>(groups * S)> sum;
   unrolled<groups * S>([&](auto i) { sum[i] = Vec<T>(0); });
-  const auto add = [&](auto&& input) __attribute__((always_inline)) {
+  const auto add = [&](auto&& inputs) __attribute__((always_inline)) {
     unrolled<kRegisters<T>>([&](auto v) {
       std::array<Vec<T>, static_cast<std::size_t>(C)> weight;
-      unrolled<C>([&](auto c) { weight[c] = Vec<T>::load(w + c * L + v * S); });
+      unrolled<C>(
+          [&](auto c) { weight[c] = inputs(Vec<T>::load(w + c * L + v * S), v); });
       unrolled<R>([&](auto r) {
-        const Vec<T> in = input(x + r * L + v * S, v);
+        const Vec<T> in = inputs(Vec<T>::load(x + r * L + v * S), v);
         unrolled<C>(
             [&](auto c) { sum[r * C + c] = fma(in, weight[c], sum[r * C + c]); });
       });
     });
   };
   for (; panels > 1; --panels, x += x_stride, w += w_stride)
-    add([](const T* from, auto) { return Vec<T>::load(from); });
-  add([keep](const T* from, auto v) {
-    return Vec<T>::load(from) & Vec<T>::load(keep + v * S);
-  });
+    add([](Vec<T> all, auto) { return all; });
+  add([keep](Vec<T> all, auto v) { return all & Vec<T>::load(keep + v * S); });
   alignas(kAlignment) T sums[groups * S];
   unrolled<groups>([&](auto g) {
     Registers<T> group;

@@ -1,7 +1,7 @@
 // Matrices in column panels, [panel][row][lane]: a panel holds one cache line of
 // columns. One layout serves as broadcast operand, as vector operand and as both
 // operands of the weight gradient, so that no product packs anything. Lanes past the
-// last column are zero.
+// last column are zero in inputs, weights and gradients; in activations, anything.
 #pragma once
 
 #include "shuffle.hpp"

@@ -151,6 +151,10 @@ struct GradientSink {
   Biases biases;    // (output panels, [panel][output lane]), with a unit's first inputs
 };
 
+template <class Expect, class Weights, class Narrow, class Biases>
+GradientSink(Expect, Weights, Narrow, Biases)
+    -> GradientSink<Expect, Weights, Narrow, Biases>;
+
 // Some rows' part of the gradient, added to what came before them; the `last` rows make
 // it whole. It stays in L1 until then, so that it is used up in one go.
 template <int P, class T, class Sink>
