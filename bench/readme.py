@@ -16,7 +16,9 @@ from report import best_peer, in_units, times
 CHART = Path(__file__).parents[1] / "docs" / "benchmark.png"
 
 
-def row(case: str, one: list[Timing], more: list[Timing] | None) -> str:
+def row(
+    case: str, one: list[Timing], more: list[Timing] | None, groups: list[str]
+) -> str:
     """Return a case's line: fewest threads against all, then more threads."""
     ours = fastmlps(one)
     cells = [
@@ -24,7 +26,7 @@ def row(case: str, one: list[Timing], more: list[Timing] | None) -> str:
         f"**{in_units(ours.best)}**",
         f"{ours.fraction:.0%}",
     ]
-    for group in GROUPS:
+    for group in groups:
         peer = fastest(one, group)
         cells.append(times(peer.ratio(ours)) if peer else "")
     if more:
@@ -35,9 +37,9 @@ def row(case: str, one: list[Timing], more: list[Timing] | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def mean_row(cases: dict[str, list[Timing]], n_cells: int) -> str:
+def mean_row(cases: dict[str, list[Timing]], groups: list[str], n_cells: int) -> str:
     cells = ["geometric mean", "", ""]
-    for group in GROUPS:
+    for group in groups:
         pairs = [
             (fastest(timings, group), fastmlps(timings)) for timings in cases.values()
         ]
@@ -50,14 +52,16 @@ def table(run: Run) -> Iterator[str]:
     """Yield the table's lines and the note below."""
     threads = sorted({t.n_threads for t in run.of("train")})
     one, more = by_case(run, threads[0]), by_case(run, threads[-1])
-    header = ["rows x network, batch", "fastmlp", "of peak", *GROUPS]
+    groups = [g for g in GROUPS if any(fastest(ts, g) for ts in one.values())]
+    header = ["rows x network, batch", "fastmlp", "of peak", *groups]
     if len(threads) > 1:
         header += [f"{threads[-1]} threads", f"best peer, {threads[-1]} threads"]
     yield f"| {' | '.join(header)} |"
     yield f"| {' | '.join(['---', *['--:'] * (len(header) - 1)])} |"
     for case, timings in one.items():
-        yield row(case, timings, more.get(case) if len(threads) > 1 else None)
-    yield mean_row(one, len(header))
+        others = more.get(case) if len(threads) > 1 else None
+        yield row(case, timings, others, groups)
+    yield mean_row(one, groups, len(header))
     first = next(t for t in run.timings if t.kind == "train")
     yield ""
     yield (
