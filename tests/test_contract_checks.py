@@ -22,7 +22,12 @@ pytestmark = [
 ]
 
 ESTIMATORS = [MLPClassifier, MLPRegressor]
-NEW = [{"batch_norm": True}, {"dropout": 0.1}, {"dtype": "float32"}]
+NEW = [
+    {"batch_norm": True},
+    {"batch_norm": "after"},
+    {"dropout": 0.1},
+    {"dtype": "float32"},
+]
 
 EQUIVALENCE = (
     "check_sample_weight_equivalence_on_dense_data",

@@ -206,20 +206,6 @@ def test_float32_of_float64_is_that_of_converted_X(estimator):
     np.testing.assert_array_equal(asked.predict(X), converted.predict(X))
 
 
-def test_large_X_is_not_copied_as_a_whole():
-    tracemalloc = pytest.importorskip("tracemalloc")
-    X = np.random.default_rng(0).normal(size=(40_000, 50))
-    y = (X[:, 0] > 0).astype(int)
-    for layout in (X, np.asfortranarray(X), X[::2, ::-1]):
-        model = MLPClassifier((4,), dtype="float32", max_iter=1, random_state=0)
-        target = y[: len(layout)]
-        tracemalloc.start()
-        model.fit(layout, target).predict(layout)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak < layout.size * 4 / 2  # half of a float32 copy
-
-
 # Targets --------------------------------------------------------------------------------
 
 
@@ -314,18 +300,6 @@ def test_pipeline_and_model_selection(estimator):
     name = f"{type(model).__name__.lower()}__learning_rate_init"
     search = GridSearchCV(scaled, {name: [1e-6, 0.01]}, cv=3, n_jobs=2).fit(X, y)
     assert search.best_params_ == {name: 0.01}
-
-
-@pytest.mark.parametrize("batch_norm", [False, "before", "after"])
-@pytest.mark.parametrize("kind", ESTIMATORS)
-def test_estimator_checks_of_scikit_learn(kind, batch_norm):
-    from sklearn.utils.estimator_checks import check_estimator
-
-    model = kind(batch_norm=batch_norm)
-    if "callback" in inspect.signature(check_estimator).parameters:
-        check_estimator(model, on_skip=None)
-    else:
-        check_estimator(model)
 
 
 def test_user_changes_of_the_arrays_are_honoured(estimator):

@@ -1,10 +1,13 @@
-"""What `fit` takes beside `X`: some copies of the parameters, and a batch's workspace."""
+"""What training and predicting take beside `X`: copies of parameters, not of rows."""
 
 from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
+
+from fastmlp import MLPClassifier
 
 fitting = """
 import sys, warnings
@@ -52,3 +55,75 @@ def test_parameters_are_held_a_few_times(stopping, copies, run_python, figure):
     assert parameters > 11
     figure(f"memory of fit in parameters {stopping}".strip(), used / parameters)
     assert used < copies * parameters + 10
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_no_array_of_python_s_is_as_large_as_x():
+    tracemalloc = pytest.importorskip("tracemalloc")
+    X = np.random.default_rng(0).normal(size=(40_000, 50))
+    y = (X[:, 0] > 0).astype(int)
+    for layout in (X, np.asfortranarray(X), X[::2, ::-1]):
+        model = MLPClassifier((4,), dtype="float32", max_iter=1, random_state=0)
+        target = y[: len(layout)]
+        tracemalloc.start()
+        model.fit(layout, target).predict(layout)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < layout.size * 4 / 2  # half of a float32 copy
+
+
+predicting = """
+import sys, warnings
+import numpy as np
+from fastmlp import MLPClassifier, MLPRegressor
+
+def peak():  # MiB
+    lines = open("/proc/self/status").read().splitlines()
+    return sum(int(x.split()[1]) for x in lines if x.startswith("VmHWM")) / 1024
+
+warnings.simplefilter("ignore")
+x = np.random.default_rng(0).normal(size=(200, 500))
+y = x[:, 0]
+settings = {"hidden_layer_sizes": (4,), "max_iter": 1, "dtype": "float32", "n_threads": 2}
+classifier = MLPClassifier(**settings).fit(x, y > 0)
+regressor = MLPRegressor(**settings).fit(x, y)
+calls = [classifier.predict_proba, classifier.predict, regressor.predict,
+         classifier.predictor(), regressor.predictor()]
+large = np.broadcast_to(x[:1], (50_000, 500))  # 200 MB, all the same row
+for call in calls:
+    call(large[:1000])
+    before = peak()
+    assert len(call(large)) == len(large)
+    print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_predictions_of_estimators_need_little(run_python):
+    """Beside the result: no copy of X, nor a conversion of it as a whole."""
+    done = run_python(predicting)
+    assert done.returncode == 0, done.stderr
+    grown = [float(line) for line in done.stdout.split()]
+    assert len(grown) == 5
+    assert max(grown) < 10, grown
+
+
+predicting_wide = """
+import resource
+import numpy as np
+from fastmlp import _core, nn
+net = _core.networks[np.dtype("float64")]([nn.Dense(9, 800), nn.ReLU(), nn.Dense(800, 1)])
+parameters = [np.ones(shape) for _, shape, _ in net.slices]
+x, loss, most = np.ones((50_000, 9)), nn.SquaredError(), []
+for n in (1000, 50_000):
+    net.predict(x[:n], parameters, loss, n_threads=2)
+    most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print((most[1] - most[0]) / 1024)
+"""
+
+
+def test_predictions_of_wide_layers_need_little(run_python):
+    """All 50,000 rows of 800 hidden units at once would be 305 MiB."""
+    pytest.importorskip("resource", reason="only Unix tells the memory used")
+    done = run_python(predicting_wide)
+    assert float(done.stdout) < 100, done.stderr

@@ -203,27 +203,6 @@ def test_saturated_predictions_are_probabilities(core, dtype):
     assert found.max(axis=1).mean() > 0.99
 
 
-memory = """
-import resource
-import numpy as np
-from fastmlp import _core, nn
-net = _core.networks[np.dtype("float64")]([nn.Dense(9, 800), nn.ReLU(), nn.Dense(800, 1)])
-parameters = [np.ones(shape) for _, shape, _ in net.slices]
-x, loss, most = np.ones((50_000, 9)), nn.SquaredError(), []
-for n in (1000, 50_000):
-    net.predict(x[:n], parameters, loss, n_threads=2)
-    most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-print((most[1] - most[0]) / 1024)
-"""
-
-
-def test_predictions_need_little_memory(run_python):
-    """All 50,000 rows of 800 hidden units at once would be 305 MiB."""
-    pytest.importorskip("resource", reason="only Unix tells the memory used")
-    done = run_python(memory)
-    assert float(done.stdout) < 100, done.stderr
-
-
 @pytest.mark.parametrize("activation", ["identity", "relu", "leaky_relu", "tanh"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_bad_numbers_reach_the_output(core, dtype, activation, bad):

@@ -95,32 +95,33 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
   }
 }
 
-// g(i, p) (+)= sum over rows of x(row, i) d(row, p), for I inputs and P panels.
-template <class T, int I, int P>
-[[gnu::noinline]] void gradient_tile(const T* x, const T* d, Index d_stride, Index rows,
-                                     bool add, T* g, Index g_stride) {
-  constexpr int V = kRegisters<T>;
+// g(i, p) (+)= sum over rows of one(row, i) many(row, p) for I columns of `one` and P
+// panels of `many`, of each row of which N registers are taken: inputs and gradients of
+// outputs, or the other way round.
+template <class T, int I, int P, int N = kRegisters<T>>
+[[gnu::noinline]] void gradient_tile(const T* one, const T* many, Index many_stride,
+                                     Index rows, bool add, T* g, Index g_stride) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
-  std::array<Vec<T>, I * P * V> sum;
-  unrolled<I, P, V>([&](auto i, auto p, auto v) {
-    sum[(i * P + p) * V + v] =
-        add ? Vec<T>::load(g + p * g_stride + i * L + v * S) : Vec<T>(0);
+  std::array<Vec<T>, I * P * N> sum;
+  unrolled<I, P, N>([&](auto i, auto p, auto n) {
+    sum[(i * P + p) * N + n] =
+        add ? Vec<T>::load(g + p * g_stride + i * L + n * S) : Vec<T>(0);
   });
-  for (Index row = 0; row < rows; ++row, x += L, d += L) {
-    std::array<Vec<T>, P * V> delta;
-    unrolled<P, V>([&](auto p, auto v) {
-      delta[p * V + v] = Vec<T>::load(d + p * d_stride + v * S);
+  for (Index row = 0; row < rows; ++row, one += L, many += L) {
+    std::array<Vec<T>, P * N> vectors;
+    unrolled<P, N>([&](auto p, auto n) {
+      vectors[p * N + n] = Vec<T>::load(many + p * many_stride + n * S);
     });
     unrolled<I>([&](auto i) {
-      const Vec<T> input(x[i]);
-      unrolled<P * V>([&](auto j) {
-        sum[i * P * V + j] = fma(input, delta[j], sum[i * P * V + j]);
+      const Vec<T> scalar(one[i]);
+      unrolled<P * N>([&](auto j) {
+        sum[i * P * N + j] = fma(scalar, vectors[j], sum[i * P * N + j]);
       });
     });
   }
-  unrolled<I, P, V>([&](auto i, auto p, auto v) {
-    sum[(i * P + p) * V + v].store(g + p * g_stride + i * L + v * S);
+  unrolled<I, P, N>([&](auto i, auto p, auto n) {
+    sum[(i * P + p) * N + n].store(g + p * g_stride + i * L + n * S);
   });
 }
 

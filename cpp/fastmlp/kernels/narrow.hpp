@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "panels.hpp"
+#include "gemm.hpp"
 
 namespace fastmlp {
 
@@ -61,36 +61,6 @@ template <class T, int R, int C>
   unrolled<R>([&](auto r) { std::copy_n(sums + r * C, C, y + r * L); });
 }
 
-// g(c, p) (+)= sum over rows of d(row, c) x(row, p) for P panels of inputs, of each row
-// of which N registers are taken.
-template <class T, int C, int P, int N>
-[[gnu::noinline]] void narrow_gradient_tile(const T* x, Index x_stride, const T* d,
-                                            Index rows, bool add, T* g,
-                                            Index g_stride) {
-  constexpr int S = Vec<T>::size;
-  constexpr Index L = kLanes<T>;
-  std::array<Vec<T>, static_cast<std::size_t>(C * P * N)> sum;
-  unrolled<C, P, N>([&](auto c, auto p, auto n) {
-    sum[(c * P + p) * N + n] =
-        add ? Vec<T>::load(g + p * g_stride + c * L + n * S) : Vec<T>(0);
-  });
-  for (Index row = 0; row < rows; ++row, x += L, d += L) {
-    std::array<Vec<T>, static_cast<std::size_t>(P * N)> input;
-    unrolled<P, N>([&](auto p, auto n) {
-      input[p * N + n] = Vec<T>::load(x + p * x_stride + n * S);
-    });
-    unrolled<C>([&](auto c) {
-      const Vec<T> delta(d[c]);
-      unrolled<P * N>([&](auto i) {
-        sum[c * P * N + i] = fma(delta, input[i], sum[c * P * N + i]);
-      });
-    });
-  }
-  unrolled<C, P, N>([&](auto c, auto p, auto n) {
-    sum[(c * P + p) * N + n].store(g + p * g_stride + c * L + n * S);
-  });
-}
-
 // How C outputs share the registers: whole panels of inputs side by side, or a part of
 // one panel's row at a time.
 template <class T, int C>
@@ -142,9 +112,9 @@ void narrow_gradient_rows(Panels<T> x, Range panels, const T* d, Range rows, boo
     for (int n = 0; n < kRegisters<T>; n += Tile::N) {
       unrolled<Tile::P>([&](auto p) {
         if (part.size() == p + 1)
-          narrow_gradient_tile<T, C, p + 1, Tile::N>(from + n * Vec<T>::size, x.stride,
-                                                     d, rows.size(), add,
-                                                     to + n * Vec<T>::size, block);
+          gradient_tile<T, C, p + 1, Tile::N>(d, from + n * Vec<T>::size, x.stride,
+                                              rows.size(), add, to + n * Vec<T>::size,
+                                              block);
       });
     }
   }

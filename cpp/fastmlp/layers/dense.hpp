@@ -4,7 +4,6 @@
 #include <tuple>
 
 #include "../family.hpp"
-#include "../kernels/gemm.hpp"
 #include "../kernels/narrow.hpp"
 #include "../kernels/reduce.hpp"
 
