@@ -111,22 +111,22 @@ def _table(*cases: Case) -> dict[str, Case]:
 
 # Whole trainings, timed per epoch.
 TRAININGS = _table(
-    Case("tiny", 10_000, 20, (64,), 2, batch=32, epochs=20),
-    Case("default", 20_000, 50, (100,), 2, batch=200, epochs=20),
-    Case("tab", 20_000, 54, (128, 128), 7, batch=256, epochs=5),
-    Case("primes", 10_000, 61, (127, 67), 13, batch=97, epochs=10),
-    Case("deep", 20_000, 32, (64,) * 8, 4, batch=128, epochs=4),
-    Case("regression", 20_000, 8, (512, 512), 0, batch=256, epochs=2),
-    Case("mnist", 20_000, 784, (100,), 10, batch=200, epochs=3),
-    Case("mid", 10_000, 784, (512, 512), 10, batch=256, epochs=2),
-    Case("big", 4096, 1024, (2048, 2048), 10, batch=1024, epochs=2),
+    Case("tiny", 10_000, 20, (64,), 2, batch=32, epochs=100),
+    Case("default", 20_000, 50, (100,), 2, batch=200, epochs=50),
+    Case("tab", 20_000, 54, (128, 128), 7, batch=256, epochs=20),
+    Case("primes", 10_000, 61, (127, 67), 13, batch=97, epochs=50),
+    Case("deep", 20_000, 32, (64,) * 8, 4, batch=128, epochs=20),
+    Case("regression", 20_000, 8, (512, 512), 0, batch=256, epochs=10),
+    Case("mnist", 20_000, 784, (100,), 10, batch=200, epochs=20),
+    Case("mid", 10_000, 784, (512, 512), 10, batch=256, epochs=10),
+    Case("big", 4096, 1024, (2048, 2048), 10, batch=1024, epochs=4),
     # Adam's moments of dead units are subnormal from some 800 steps on; these are 3000.
-    Case("dead", 10_000, 50, (128, 128), 0, batch=100, epochs=30, dying=True),
-    Case("tanh", 20_000, 54, (128, 128), 7, 256, epochs=5, activation="tanh"),
-    Case("logistic", 20_000, 54, (128, 128), 7, 256, epochs=5, activation="logistic"),
-    Case("batch-norm", 20_000, 54, (128, 128), 7, 256, epochs=5, batch_norm=True),
-    Case("tab-float64", 20_000, 54, (128, 128), 7, 256, epochs=4, dtype="float64"),
-    Case("mid-float64", 10_000, 784, (512, 512), 10, 256, epochs=2, dtype="float64"),
+    Case("dead", 10_000, 50, (128, 128), 0, batch=100, epochs=50, dying=True),
+    Case("tanh", 20_000, 54, (128, 128), 7, 256, epochs=20, activation="tanh"),
+    Case("logistic", 20_000, 54, (128, 128), 7, 256, epochs=20, activation="logistic"),
+    Case("batch-norm", 20_000, 54, (128, 128), 7, 256, epochs=20, batch_norm=True),
+    Case("tab-float64", 20_000, 54, (128, 128), 7, 256, epochs=20, dtype="float64"),
+    Case("mid-float64", 10_000, 784, (512, 512), 10, 256, epochs=6, dtype="float64"),
 )
 
 # Single calls: the network with its data, and what is called. The networks that predict

@@ -101,12 +101,13 @@ inline py::array array_at(const py::list& list, std::size_t i,
 inline const Index* read_rows(const py::array& rows, const std::string& name,
                               Index limit) {
   const Index* values = read<Index>(rows, name, {-1});
+  const Index n = rows.size();
   Index least = 0, most = 0;
-  for (Index i = 0; i < rows.size(); ++i) {
+  for (Index i = 0; i < n; ++i) {
     least = std::min(least, values[i]);
     most = std::max(most, values[i]);
   }
-  if (least < 0 || (rows.size() > 0 && most >= limit))
+  if (least < 0 || (n > 0 && most >= limit))
     throw py::value_error(name + " must hold row numbers from 0 to " +
                           std::to_string(limit - 1) + ", got " +
                           std::to_string(least < 0 ? least : most));

@@ -267,7 +267,7 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
     put(sums, end - panels.begin * L, gradients[first + 1] + panels.begin * L);
   };
   dense_gradient(unit.dense, w.x, w.dy, settings_.rows, scratch,
-                 GradientSink{[](Index, Index) {}, weights, narrow, biases});
+                 GradientSink{weights, narrow, biases});
 }
 
 template std::vector<GradientUnit> gradient_units<float>(const Network&);

@@ -244,11 +244,6 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
                          const T* gradient) {
     fastmlp::update(rule, form, n, part(dense), gradient, parts(states, part), squares);
   };
-  const auto expect = [&](Index i, Index j) {
-    prefetch_block(dense.weight.panels.at(j, i * L));
-    for (const State* s : states) prefetch_block(s->weight.panels.at(j, i * L));
-    if (dense.has_transposed()) prefetch_block(dense.transposed.panels.at(i, j * L));
-  };
   const auto weights = [&](Range inputs, Index j, const T* gradient) {
     const auto rows = [&](const State& s) {
       return s.weight.panels.at(j, inputs.begin);
@@ -268,7 +263,7 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
     apply({scale_}, panels.size() * L, lanes, gradient);
   };
   dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
-                 GradientSink{expect, weights, narrow, biases});
+                 GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));
 }
 

@@ -31,9 +31,13 @@ struct Range {
   constexpr Index size() const { return end - begin; }
 };
 
-// Part `i` of `parts` contiguous parts whose sizes differ by one at most.
+// Part `i` of `parts` contiguous parts whose sizes differ by one at most, larger ones
+// first. A loop over them divides once.
 constexpr Range even_part(Index n, Index parts, Index i) {
-  return {n * i / parts, n * (i + 1) / parts};
+  const Index size = n / parts;
+  const Index larger = n % parts;
+  const Index begin = i * size + std::min(i, larger);
+  return {begin, begin + size + (i < larger ? 1 : 0)};
 }
 
 // Asks the system for pages of 2 MiB within this memory, where it has them: with those

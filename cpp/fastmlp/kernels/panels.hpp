@@ -84,14 +84,6 @@ void unpack(Panels<T> from, Range rows, T* to) {
   unpack(from, rows, to, from.columns);
 }
 
-// Asks for a square block that will be changed: rows of other blocks lie in between, so
-// that the hardware does not foresee it.
-template <class T>
-void prefetch_block(const T* block) {
-  for (Index row = 0; row < kLanes<T>; ++row)
-    __builtin_prefetch(block + row * kLanes<T>, 1);
-}
-
 // The square block `from` (lanes x lanes) transposed into `to`.
 template <class T>
 void transpose_block(const T* from, T* to) {

@@ -142,17 +142,15 @@ void each_dense_unit(const Dense& layer, F&& f) {
 
 // Where a weight gradient goes: that of a unit's inputs (rows) by one panel of outputs,
 // or by the last few, and the sums over rows that are the bias's.
-template <class Expect, class Weights, class Narrow, class Biases>
+template <class Weights, class Narrow, class Biases>
 struct GradientSink {
-  Expect expect;    // (input panel, output panel): this block comes soon
   Weights weights;  // (inputs, output panel, [input][output lane])
   Narrow narrow;    // (input panel, [output][input lane])
   Biases biases;    // (output panels, [panel][output lane]), with a unit's first inputs
 };
 
-template <class Expect, class Weights, class Narrow, class Biases>
-GradientSink(Expect, Weights, Narrow, Biases)
-    -> GradientSink<Expect, Weights, Narrow, Biases>;
+template <class Weights, class Narrow, class Biases>
+GradientSink(Weights, Narrow, Biases) -> GradientSink<Weights, Narrow, Biases>;
 
 // Some rows' part of the gradient, added to what came before them; the `last` rows make
 // it whole. It stays in L1 until then, so that it is used up in one go.
@@ -162,8 +160,6 @@ void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows
   constexpr Index L = kLanes<T>;
   constexpr Index stride = kUnitInputs * L * L;
   for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
-    if (last)
-      for (int p = 0; p < P; ++p) sink.expect(i, unit.outputs.begin + p);
     weight_gradient<P>(x, i, dy, unit.outputs.begin, rows, rows.begin > 0,
                        scratch + (i - unit.inputs.begin) * L * L, stride);
   }
