@@ -129,14 +129,16 @@ void each_dense_unit(const Dense& layer, F&& f) {
   const Index inputs = divide_up(layer.in_features, kLanes<T>);
   const Index narrow = narrow_outputs<T>(layer.out_features);
   const Index whole = divide_up(layer.out_features - narrow, kLanes<T>);
-  // At least two parts, of two panels or more, so that two threads find equal work.
-  const Index parts =
-      std::max<Index>(divide_up(inputs, kUnitInputs), inputs >= 4 ? 2 : 1);
+  const Index needed = divide_up(inputs, kUnitInputs);
+  // At least two parts, of two panels or more, so that two threads find equal work; the
+  // last few outputs are too little to share.
+  const Index parts = std::max<Index>(needed, inputs >= 4 ? 2 : 1);
   for (Index i = 0; i < parts; ++i) {
     const Range part = even_part(inputs, parts, i);
     for (Index j = 0; j < whole; j += Tile<T>::panels)
       f(DenseUnit{part, {j, std::min(whole, j + Tile<T>::panels)}});
-    if (narrow > 0) f(DenseUnit{part, {whole, whole + 1}, narrow});
+    if (narrow > 0 && i < needed)
+      f(DenseUnit{even_part(inputs, needed, i), {whole, whole + 1}, narrow});
   }
 }
 
