@@ -2,6 +2,8 @@
 // place that reads X, which is never copied as a whole.
 #pragma once
 
+#include <cstring>
+
 #include "panels.hpp"
 
 namespace fastmlp {
@@ -44,15 +46,21 @@ namespace detail {
 // late).
 inline constexpr Index kBytesAhead = 4096;
 
+// By way of a copy: it tells the compiler that `from` and `to` do not overlap.
+template <Index n, class Source, class T>
+void convert(const Source* from, T* to) {
+  T numbers[n];
+  for (Index i = 0; i < n; ++i) numbers[i] = static_cast<T>(from[i]);
+  std::memcpy(to, numbers, sizeof(numbers));
+}
+
 // n < lanes numbers, by powers of two: constant sizes are single instructions.
 template <Index size, class Source, class T>
-void copy_rest(const Source* from, Index n, T* to) {
+void convert_rest(const Source* from, Index n, T* to) {
   if constexpr (size > 0) {
-    const Index copied = n & size;
-    if (copied) {
-      for (Index i = 0; i < size; ++i) to[i] = static_cast<T>(from[i]);
-    }
-    copy_rest<size / 2>(from + copied, n, to + copied);
+    const Index done = n & size;
+    if (done) convert<size>(from, to);
+    convert_rest<size / 2>(from + done, n, to + done);
   }
 }
 
@@ -73,8 +81,8 @@ void gather_contiguous(const InputView& x, const Index* order, Range rows, Index
         x.data + (order ? order[row] : row) * x.row_stride);
     T* lanes = to.at(0, row);
     for (Index panel = 0; panel < whole; ++panel, from += L, lanes += to.stride)
-      for (Index i = 0; i < L; ++i) lanes[i] = static_cast<T>(from[i]);
-    copy_rest<L / 2>(from, to.columns % L, lanes);
+      convert<L>(from, lanes);
+    convert_rest<L / 2>(from, to.columns % L, lanes);
     seen(row);
   }
 }

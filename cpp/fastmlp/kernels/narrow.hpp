@@ -120,6 +120,22 @@ void narrow_gradient_rows(Panels<T> x, Range panels, const T* d, Range rows, boo
   }
 }
 
+// dx(r, :) = finish(sum over c of d(r, c) w(c, :)) for one panel of dx.
+template <class T, int C, class Finish>
+void input_gradient_panel(const T* d, Index rows, const T* w, const Finish& finish,
+                          T* dx) {
+  constexpr Index L = kLanes<T>;
+  for (Index v = 0; v < L; v += Vec<T>::size) {
+    std::array<Vec<T>, static_cast<std::size_t>(C)> weight;
+    unrolled<C>([&](auto c) { weight[c] = Vec<T>::load(w + c * L + v); });
+    for (Index row = 0; row < rows; ++row) {
+      Vec<T> sum(0);
+      unrolled<C>([&](auto c) { sum = fma(Vec<T>(d[row * L + c]), weight[c], sum); });
+      finish(sum, 0, row * L + v).store(dx + row * L + v);
+    }
+  }
+}
+
 // f(C) with C = outputs as a constant.
 template <class T, class F>
 void with_outputs(Index outputs, F&& f) {
@@ -147,6 +163,21 @@ void weight_gradient_narrow(Panels<T> x, Range panels, const T* d, Index outputs
                             Range rows, bool add, T* g) {
   detail::with_outputs<T>(outputs, [&](auto c) {
     detail::narrow_gradient_rows<T, c>(x, panels, d, rows, add, g);
+  });
+}
+
+// The input gradient of `outputs` outputs whose gradients are in the panel at `d` (its
+// first row in `rows`), and no others; `done(panel)` follows each panel.
+template <class T, class Finish, class Done>
+void input_gradient_narrow(const T* d, Index outputs, Range rows, Panels<T> w,
+                           const Finish& finish, Panels<T> dx, Done&& done) {
+  detail::with_outputs<T>(outputs, [&](auto c) {
+    for (Index panel = 0; panel < dx.count(); ++panel) {
+      detail::input_gradient_panel<T, c>(d, rows.size(), w.at(panel, 0),
+                                         finish.from(panel, rows.begin),
+                                         dx.at(panel, rows.begin));
+      done(panel);
+    }
   });
 }
 

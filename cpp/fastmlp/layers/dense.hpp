@@ -94,7 +94,12 @@ void dense_forward(const DenseState<T>& state, Panels<T> x, Panels<T> y, Range r
 template <class T, class Finish, class Done>
 void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
                     const Finish& finish, Done&& done) {
-  multiply(dy, rows, state.transposed.panels, state.zero(), finish, dx, done);
+  const Panels<T> w = state.transposed.panels;
+  if (state.whole == 0) {
+    input_gradient_narrow(dy.at(0, rows.begin), dy.columns, rows, w, finish, dx, done);
+  } else {
+    multiply(dy, rows, w, state.zero(), finish, dx, done);
+  }
 }
 
 // A piece of a Dense layer's weight gradient that one thread computes: some panels of
