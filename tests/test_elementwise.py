@@ -168,6 +168,45 @@ def test_softplus(figure, dtype):
     assert worst <= bounds[dtype]
 
 
+@needs_longdouble
+def test_log(figure, dtype):
+    """The loss of n equal raw outputs is log(n)."""
+    loss, worst = nn.SoftmaxCrossEntropy(), 0.0
+    for n in range(1, 3000, 7):
+        found, _ = loss(np.zeros((1, n), dtype), np.zeros(1, np.int64))
+        expected = np.log(np.longdouble(n))
+        spacing = np.spacing(expected.astype(dtype))
+        worst = max(worst, float(abs(found - expected) / spacing))
+    figure(f"ulp of log in {dtype}", worst)
+    assert worst <= bounds[dtype]
+
+
+@needs_longdouble
+def test_log_of_any_size(figure, dtype):
+    """The loss of a Poisson target y with output 0 is y log(y) - y + 1."""
+    loss, worst = nn.Poisson(), 0.0
+    limits = np.finfo(dtype)
+    lowest, highest = np.log(limits.tiny), np.log(limits.max) - 6
+    targets = np.exp(np.random.default_rng(0).uniform(lowest, highest, 2000))
+    for y in targets.astype(dtype):
+        found, _ = loss(np.zeros((1, 1), dtype), np.full((1, 1), y))
+        wide = np.longdouble(y)
+        expected = wide * np.log(wide) - wide + 1
+        # Relative to the terms, which cancel around y = 1.
+        size = max(abs(wide * np.log(wide)), wide, 1)
+        worst = max(worst, float(abs(found - expected) / size / limits.eps))
+    figure(f"rounding errors of y log(y) - y + 1 in {dtype}", worst)
+    assert worst <= 4
+
+
+@pytest.mark.parametrize("loss", [nn.SoftmaxCrossEntropy(), nn.BinaryCrossEntropy()])
+def test_a_loss_of_nan_is_nan(loss, dtype):
+    z = np.array([[0, np.nan, 1]], dtype)
+    value, gradient = loss(z, np.array([[0, 0, 1]], dtype))
+    assert np.isnan(value)
+    assert np.isnan(gradient[0, 1])
+
+
 def test_every_curved_activation_is_here():
     straight = {"identity", "relu", "leaky_relu"}
     assert set(_core.activations) - straight <= set(formulas)

@@ -2,6 +2,8 @@
 // predictions.
 #pragma once
 
+#include <cstring>
+
 #include "losses.hpp"
 
 namespace fastmlp {
@@ -68,21 +70,36 @@ class LossScratch {
   T* block() const { return memory_.data() + 3 * size_ + kLanes<T>; }
 };
 
+// Labels of n rows as columns of ones and zeros: compared with every class, since
+// registers could not be read soon after single numbers were written.
+template <class T, class Label>
+void load_labels(Index n, Label&& label, const LossRows<T>& rows) {
+  using Word = typename Vec<T>::Word;
+  alignas(kAlignment) Word labels[kLanes<T>] = {};
+  for (Index i = 0; i < n; ++i) labels[i] = static_cast<Word>(label(i));
+  for (int v = 0; v < kRegisters<T>; ++v) {
+    typename Vec<T>::Words found;
+    std::memcpy(&found, labels + v * Vec<T>::size, sizeof(found));
+    for (Index c = 0; c < rows.outputs; ++c) {
+      const auto ours = found == static_cast<Word>(c);
+      LossRows<T>::set(rows.y, c, v, select(ours, Vec<T>(1), Vec<T>(0)));
+    }
+  }
+}
+
 // Targets of n rows, order[0..n) (or row, row + 1, ... where order is null).
 template <class T>
 void load_targets(const Targets<T>& targets, const Index* order, Index row, Index n,
                   const LossRows<T>& rows) {
   constexpr Index L = kLanes<T>;
-  std::fill_n(rows.y, rows.outputs * L, T(0));
-  for (Index i = 0; i < n; ++i) {
-    const Index from = order ? order[row + i] : row + i;
-    if (targets.labels) {
-      rows.y[targets.labels[from] * L + i] = T(1);
-    } else {
-      for (Index c = 0; c < rows.outputs; ++c)
-        rows.y[c * L + i] = targets.values[from * rows.outputs + c];
-    }
+  const auto place = [&](Index i) { return order ? order[row + i] : row + i; };
+  if (targets.labels) {
+    load_labels<T>(n, [&](Index i) { return targets.labels[place(i)]; }, rows);
+    return;
   }
+  for (Index i = 0; i < n; ++i)
+    for (Index c = 0; c < rows.outputs; ++c)
+      rows.y[c * L + i] = targets.values[place(i) * rows.outputs + c];
 }
 
 // Counts n rows by their weights (1 if null), and others not at all: returns the sum of
@@ -117,8 +134,8 @@ double value_and_gradient(const Loss& loss, Panels<T> output, Range range,
         double total = 0;
         for (Index row = range.begin; row < range.end; row += L) {
           const Index n = std::min(L, range.end - row);
-          scratch.load(output, row, n);
           load_targets(targets, order, row, n, rows);
+          scratch.load(output, row, n);
           member.value_and_gradient(rows, reporting);
           if (n < L || weight || scale != T(1)) {
             total += weigh_rows(rows, n, weight ? weight + row : nullptr, scale);

@@ -19,12 +19,6 @@
 
 namespace fastmlp {
 
-// Eigen's; a subnormal counts as the smallest normal number.
-template <class T>
-Vec<T> log(Vec<T> x) {
-  return Vec<T>::of(Eigen::internal::plog(x.p));
-}
-
 // c[0] x^n + c[1] x^(n-1) + ... + c[n] by Horner's rule; a long one by two, in x^2, for
 // every step waits for the one before.
 template <class T, std::size_t N>
@@ -158,10 +152,10 @@ Vec<T> logistic(Vec<T> x) {
   return Vec<T>(1) / exp_minus(x).one_plus;
 }
 
-// log(1 + x) for 0 <= x <= 1: x - s (x - R) as in fdlibm's log1p (Sun, 1993), with
+// log(1 + x) for -0.3 <= x <= 1: x - s (x - R) as in fdlibm's log1p (Sun, 1993), with
 // s = x / (2 + x) and R = 2 atanh(s) / s - 2, a polynomial in s^2 times s^2.
 template <class T>
-Vec<T> log1p_unit(Vec<T> x) {
+Vec<T> log1p_near(Vec<T> x) {
   const Vec<T> s = x / (Vec<T>(2) + x);
   const Vec<T> z = s * s;
   Vec<T> p;
@@ -176,6 +170,24 @@ Vec<T> log1p_unit(Vec<T> x) {
                    2.857142906329386e-1, 3.999999999599656e-1, 6.666666666667788e-1});
   }
   return fma(-s, fma(-z, p, x), x);
+}
+
+// log(x) for a positive finite x, a subnormal counting as the smallest normal number:
+// x = 2^n m with sqrt(1/2) <= m < sqrt(2).
+template <class T>
+Vec<T> log(Vec<T> x) {
+  using E = Exponential<T>;
+  using Word = typename Vec<T>::Word;
+  constexpr T root = static_cast<T>(0.70710678118654752440);
+  constexpr Word one = std::bit_cast<Word>(T(1));
+  const auto words = max(x, Vec<T>(std::numeric_limits<T>::min())).words();
+  const auto biased = (words + (one - std::bit_cast<Word>(root))) >> E::digits;
+  const Vec<T> m = Vec<T>::of_words(words + one - (biased << E::digits));
+  constexpr T whole = Word{1} << E::digits;  // the last bits of its sums are whole
+  const auto shifted = biased | std::bit_cast<Word>(whole);
+  const Vec<T> n = Vec<T>::of_words(shifted) - Vec<T>(whole + E::bias);
+  const Vec<T> rest = fma(n, Vec<T>(E::log2_low), log1p_near(m - Vec<T>(1)));
+  return fma(n, Vec<T>(E::log2_high), rest) + (x - x);  // NaN stays
 }
 
 // e / (e + 2) for e = exp(2|x|) - 1, with x's sign. Both roundings weigh most for small
