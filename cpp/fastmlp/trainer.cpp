@@ -55,7 +55,8 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
   }
   cost_before_.push_back(0);
   for (const GradientUnit& unit : units_)
-    cost_before_.push_back(cost_before_.back() + unit.dense.cost<T>());
+    cost_before_.push_back(cost_before_.back() +
+                           unit.dense.cost<T>(network_.width(unit.layer)));
   for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitScratch<T>);

@@ -109,15 +109,16 @@ struct DenseUnit {
   Range outputs;     // panels; at most Tile<T>::panels
   Index narrow = 0;  // outputs, if they are the last few
 
-  // The work it takes: the multiplications of a row, in panels by panels, and a little
-  // for itself.
+  // The work it takes in a layer with so many inputs: multiplications of a row, in
+  // panels by panels, and a little for itself.
   template <class T>
-  double cost() const {
+  double cost(Index in_features) const {
     constexpr double itself = 0.5;
-    const auto columns =
-        narrow > 0 ? static_cast<double>(narrow) / static_cast<double>(kLanes<T>)
-                   : static_cast<double>(outputs.size());
-    return static_cast<double>(inputs.size()) * columns + itself;
+    constexpr auto L = static_cast<double>(kLanes<T>);
+    const Index end = std::min(in_features, inputs.end * kLanes<T>);
+    const auto columns = narrow > 0 ? static_cast<double>(narrow) / L
+                                    : static_cast<double>(outputs.size());
+    return static_cast<double>(end - inputs.begin * kLanes<T>) / L * columns + itself;
   }
 };
 
@@ -135,9 +136,9 @@ void each_dense_unit(const Dense& layer, F&& f) {
   const Index narrow = narrow_outputs<T>(layer.out_features);
   const Index whole = divide_up(layer.out_features - narrow, kLanes<T>);
   const Index needed = divide_up(inputs, kUnitInputs);
-  // At least two parts, of two panels or more, so that two threads find equal work; the
-  // last few outputs are too little to share.
-  const Index parts = std::max<Index>(needed, inputs >= 4 ? 2 : 1);
+  // Up to four parts, of two panels or more, so that threads find equal work; the last
+  // few outputs are too little to share.
+  const Index parts = std::max(needed, std::min<Index>(4, inputs / 2));
   for (Index i = 0; i < parts; ++i) {
     const Range part = even_part(inputs, parts, i);
     for (Index j = 0; j < whole; j += Tile<T>::panels)
