@@ -2,7 +2,8 @@
 
 fit with its default number of threads, on an idle machine, beside one busy process that
 holds a core, and beside one on every core; as ratios to one thread on the idle machine and
-to its own idle time. All four take turns.
+to its own idle time. All four take turns. A fit lasts about a second: the system spreads
+new threads over busy cores only after a tenth of one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +27,7 @@ from fleet import Fleet
 
 RESULTS = Path(__file__).parent / "results"
 SETTLE_SECONDS = 0.3  # from the neighbours' start to the sample's
+FIT_FLOPS = 2e11
 # Never leaves the core to the kernel; ends when its parent does.
 BUSY = """
 import os, sys
@@ -105,6 +108,8 @@ def main() -> None:
     with closing(Fleet()) as fleet:
         for name in options.cases:
             case = TRAININGS[name]
+            epochs = round(FIT_FLOPS / case.training_flops)
+            case = replace(case, epochs=max(case.epochs, epochs))
             samples = measure(fleet, case, options.rounds, options.seconds)
             results[name] = samples
             print(line(case, samples), flush=True)

@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from threadpoolctl import threadpool_limits
 
 import fastmlp
 from fastmlp import _core, _threads
@@ -70,7 +71,7 @@ def test_threads_follow_openmp_and_physical_cores(monkeypatch):
     physical = joblib.cpu_count(only_physical_cores=True)
     assert _threads.effective_n_threads() == min(_core.max_threads(), physical)
     monkeypatch.setattr(_core, "max_threads", lambda: 6, raising=False)
-    monkeypatch.setattr(_threads, "_physical_cores", lambda: 4)
+    monkeypatch.setattr(_threads, "_usable_cores", lambda: 4)
     assert _threads.effective_n_threads() == 4
     assert _threads.effective_n_threads(None) == 4
     assert _threads.effective_n_threads(9) == 9
@@ -97,6 +98,26 @@ def test_threads_follow_the_environment():
         timeout=60,
     )
     assert process.stdout.strip() == "3"
+
+
+@pytest.mark.usefixtures("omp_num_threads")
+def test_threads_follow_threadpoolctl():
+    with threadpool_limits(1):
+        assert _threads.effective_n_threads() == 1
+
+
+@pytest.mark.usefixtures("omp_num_threads")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system has no affinity"
+)
+def test_threads_follow_the_affinity():
+    before = os.sched_getaffinity(0)
+    _threads.effective_n_threads()
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert _threads.effective_n_threads() == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def worker_threads():

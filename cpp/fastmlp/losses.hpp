@@ -134,19 +134,17 @@ struct BinaryCrossEntropy {
   template <class T>
   void value_and_gradient(const LossRows<T>& rows,
                           const Reporting<T>& reporting) const {
-    const auto [outputs, z, y, room, value] = rows;
+    const auto [outputs, z, y, e, value] = rows;
     using Rows = LossRows<T>;
     for (int v = 0; v < kRegisters<T>; ++v) {
       Vec<T> loss(0);
       for (Index c = 0; c < outputs; ++c) {
         const Vec<T> raw = Rows::get(z, c, v);
         const Vec<T> target = Rows::get(y, c, v);
-        const Vec<T> e = exp(-abs(raw));
-        const Vec<T> rest = log1p_near(e);
-        const Vec<T> p = select(raw < Vec<T>(0), e, Vec<T>(1)) / (Vec<T>(1) + e);
+        const Vec<T> rest = log1p_near(exp(-abs(raw)));
         loss = loss + reporting.weighted(target, max(-raw, Vec<T>(0)) + rest) +
                reporting.weighted(Vec<T>(1) - target, max(raw, Vec<T>(0)) + rest);
-        Rows::set(z, c, v, p - target);
+        Rows::set(z, c, v, logistic(raw) - target);
       }
       loss.store(value + v * Vec<T>::size);
     }

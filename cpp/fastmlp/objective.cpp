@@ -65,7 +65,7 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
   const T* weight = data_.sample_weight ? data_.sample_weight + rows.begin : nullptr;
   const T scale = static_cast<T>(1 / weight_sum_);
   pass_.begin({rows.size(), true, 0, 0, weight}, parameters_);
-  crowding_.run(n_threads_, [&](const Member& member) {
+  const auto by_member = [&](const Member& member) {
     const auto thread = static_cast<std::size_t>(member.index);
     pass_.forward(
         member, [&](Range part) { gather(x, nullptr, part, pass_.input()); },
@@ -77,11 +77,12 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
         });
     member.barrier([] {});
     if (pass_.abandoned()) return;
-    const Range mine = member.share(static_cast<Index>(units_.size()));
-    for (Index u = mine.begin; u < mine.end; ++u)
+    member.each(static_cast<Index>(units_.size()), [&](Index u) {
       pass_.store_gradient(units_[static_cast<std::size_t>(u)], gradients,
                            rows.begin > 0, gradient_scratch_[thread].data());
-  });
+    });
+  };
+  crowding_.run(n_threads_, by_member, [&] { return rows.size(); });
   return std::accumulate(block_loss_.begin(),
                          block_loss_.begin() + row_blocks(rows.size()), 0.0);
 }

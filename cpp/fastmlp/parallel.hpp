@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -25,7 +26,6 @@ class Barrier {
   // The last of `size` members to arrive runs `completion` before any of them goes on.
   template <class Completion>
   void arrive(int size, Completion&& completion) {
-    if (size == 1) return completion();
     const unsigned generation = generation_.load(std::memory_order_acquire);
     if (waiting_.fetch_add(1, std::memory_order_acq_rel) + 1 < size) {
       wait_for_change(generation);
@@ -44,31 +44,83 @@ class Barrier {
   alignas(kAlignment) std::atomic<unsigned> generation_{0};
 };
 
+// What the threads of a team share: the barrier and, by member, how many pieces of its
+// part of the work have been taken since the last one.
+class Team {
+ public:
+  explicit Team(int size) : taken_(static_cast<std::size_t>(size > 1 ? size : 0)) {}
+
+  Index take_from(int member) {
+    return taken_[static_cast<std::size_t>(member)].pieces.fetch_add(
+        1, std::memory_order_relaxed);
+  }
+  template <class Completion>
+  void arrive(int size, Completion&& completion) {
+    if (size == 1) return completion();
+    barrier_.arrive(size, [&] {
+      for (Taken& taken : taken_) taken.pieces.store(0, std::memory_order_relaxed);
+      completion();
+    });
+  }
+
+ private:
+  struct alignas(kAlignment) Taken {
+    std::atomic<Index> pieces{0};
+  };
+  Barrier barrier_;
+  std::vector<Taken> taken_;
+};
+
 // One thread of a team.
 struct Member {
   int index;
   int size;
-  Barrier& shared_barrier;
+  Team& team;
 
   template <class Completion>
   void barrier(Completion&& completion) const {
-    shared_barrier.arrive(size, completion);
+    team.arrive(size, completion);
   }
-  // This member's contiguous part of n pieces of work.
-  Range share(Index n) const { return even_part(n, size, index); }
+
+  // Calls f(piece) for all pieces of work, each by one member: first those of its own
+  // part, the same every time for the caches' sake, then what is left of the others',
+  // which may have lost their cores. At most once between two barriers.
+  template <class Part, class F>
+  void each_of_parts(Part&& part, F&& f) const {
+    if (size == 1) {
+      const Range pieces = part(0);
+      for (Index piece = pieces.begin; piece < pieces.end; ++piece) f(piece);
+      return;
+    }
+    for (int i = 0; i < size; ++i) {
+      const int owner = (index + i) % size;
+      const Range pieces = part(owner);
+      for (;;) {
+        const Index piece = pieces.begin + team.take_from(owner);
+        if (piece >= pieces.end) break;
+        f(piece);
+      }
+    }
+  }
+  // The same for n pieces of equal work.
+  template <class F>
+  void each(Index n, F&& f) const {
+    each_of_parts([this, n](int member) { return even_part(n, size, member); }, f);
+  }
 };
 
 // Runs body(member) on `n_threads` threads or, if the runtime gives fewer, on those;
 // the calling thread is member 0. `body` must not throw.
 template <class Body>
 void run_team(int n_threads, Body&& body) {
-  Barrier barrier;
-  if (n_threads <= 1 || in_forked_child()) {
-    body(Member{0, 1, barrier});
+  if (in_forked_child()) n_threads = 1;
+  Team team(n_threads);
+  if (n_threads <= 1) {
+    body(Member{0, 1, team});
     return;
   }
 #pragma omp parallel num_threads(n_threads)
-  body(Member{omp_get_thread_num(), omp_get_num_threads(), barrier});
+  body(Member{omp_get_thread_num(), omp_get_num_threads(), team});
 }
 
 // Seconds on a clock that never goes back.
@@ -80,32 +132,49 @@ inline double now() {
 // CPU seconds of the calling thread so far.
 double thread_seconds();
 
-// Decides, piece by piece, whether a team still pays. Where other processes hold the
-// cores, members get less CPU time than the clock shows and the others wait for them at
-// every barrier (measured: 3 to 13 times slower than one thread); then one thread goes
-// on alone, and the team is tried again after a while, and after ever longer ones.
+// Decides, piece by piece, whether a team still pays. Where other processes hold cores,
+// members get less CPU time than the clock shows and the others wait for them: beside
+// one busy process a team was measured 2 to 4 times slower than one thread, beside one
+// on every core up to twice as fast. So while that lasts, both ways are timed: the
+// better one goes on, and the other is tried again after ever longer whiles.
 class Crowding {
  public:
-  // Runs body(member) by a team of `wanted`, or by one thread.
-  template <class Body>
-  void run(int wanted, Body&& body) {
-    const int threads = pause_ > 0 ? 1 : wanted;
+  // Runs body(member) by a team of `wanted`, or by one thread; done() says afterwards
+  // how much work that was, in any unit.
+  template <class Body, class Done>
+  void run(int wanted, Body&& body, Done&& done) {
+    const int threads = way_ == alone ? 1 : wanted;
     std::vector<double> cpu(static_cast<std::size_t>(threads), now());
     const double start = now();
     run_team(threads, [&](const Member& member) {
-      const double before = thread_seconds();
+      const double from = thread_seconds();
       body(member);
-      cpu[static_cast<std::size_t>(member.index)] = thread_seconds() - before;
+      cpu[static_cast<std::size_t>(member.index)] = thread_seconds() - from;
     });
-    record(threads, now() - start, *std::min_element(cpu.begin(), cpu.end()));
+    if (wanted > 1)
+      record(now() - start, *std::min_element(cpu.begin(), cpu.end()),
+             static_cast<double>(done()));
   }
 
  private:
-  // How long a piece took and the CPU time of the member that had least.
-  void record(int threads, double wall_seconds, double least_cpu_seconds);
+  enum Way { together, alone };
 
-  int pause_ = 0;       // pieces to go before the team is tried again
-  int next_pause_ = 8;  // pieces
+  // How long a piece took, the CPU time of the member that had least, and its work.
+  void record(double wall_seconds, double least_cpu_seconds, double work);
+
+  // The pieces done one way; the latest weigh most.
+  struct Record {
+    int pieces = 0;
+    double work = 0;
+    double seconds = 0;
+    double rate() const { return pieces > 0 ? work / seconds : 0; }
+  };
+
+  Way way_ = together;
+  bool suspected_ = false;  // the last piece together was crowded
+  std::array<Record, 2> records_;
+  int until_other_ = 8;  // pieces to go before the other way is tried
+  int pieces_ = 16;      // ... and from then to the next try
 };
 
 // The threads worth having for so many floating-point operations between two barriers:

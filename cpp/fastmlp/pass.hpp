@@ -87,8 +87,8 @@ class Pass {
   // Moves running statistics after a training pass.
   void commit(Parameters<T>& parameters) const;
 
-  // Calls f(block, rows) for this member's blocks; member 0 asks `keep_going` in
-  // between, and nobody goes on once it has said no.
+  // Calls f(block, rows) for all blocks, shared by a team; member 0 asks `keep_going`
+  // in between, and nobody goes on once it has said no.
   template <class F>
   void each_block(const Member& member, F&& f);
   void watch(const std::function<bool()>* keep_going) { keep_going_ = keep_going; }
@@ -125,15 +125,14 @@ template <class T>
 template <class F>
 void Pass<T>::each_block(const Member& member, F&& f) {
   const Index blocks = row_blocks(settings_.rows);
-  const Range mine = member.share(blocks);
-  for (Index block = mine.begin; block < mine.end; ++block) {
+  member.each(blocks, [&](Index block) {
     if (abandoned()) return;  // who has said no is not asked again
     if (member.index == 0 && keep_going_ && !(*keep_going_)()) {
       abandoned_ = true;
       return;
     }
     f(block, even_part(settings_.rows, blocks, block));
-  }
+  });
 }
 
 template <class T>

@@ -59,18 +59,16 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   std::atomic<Prediction> state{Prediction::done};
   run_team(n_threads, [&](const Member& member) {
     Workspace& workspace = *workspaces[static_cast<std::size_t>(member.index)];
-    const Range mine = member.share(blocks);
     const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
-    for (Index block = mine.begin; block < mine.end; ++block) {
+    member.each(blocks, [&](Index block) {
       if (keep_going && !(*keep_going)()) state = Prediction::stopped;
       if (state.load(std::memory_order_relaxed) != Prediction::done) return;
       const Range rows = even_part(n, blocks, block);
       if (!answer(question, rows, workspace, to + rows.begin * columns())) {
         auto expected = Prediction::done;  // a stop stays a stop
         state.compare_exchange_strong(expected, Prediction::not_finite);
-        return;
       }
-    }
+    });
   });
   for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
   return state;

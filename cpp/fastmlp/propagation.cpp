@@ -63,10 +63,10 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
     pass_.backward_rest(member);
     member.barrier([] {});
     if (pass_.abandoned()) return;
-    const Range mine = member.share(static_cast<Index>(units.size()));
-    for (Index u = mine.begin; u < mine.end; ++u)
+    member.each(static_cast<Index>(units.size()), [&](Index u) {
       pass_.store_gradient(units[static_cast<std::size_t>(u)], gradients, false,
                            scratch[static_cast<std::size_t>(member.index)].data());
+    });
   });
   if (pass_.abandoned()) return false;
   unpack(pass_.input_gradient(), {0, rows_}, input_gradient);

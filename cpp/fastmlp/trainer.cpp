@@ -92,9 +92,13 @@ auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
   pass_.watch(step_operations_ < short_step ? nullptr : &keep_going);
   if (!stop_) {
     prepare_step();
-    crowding_.run(n_threads_, [this](const Member& member) {
-      while (!stop_) step(member);
-    });
+    const Index from = position_;
+    crowding_.run(
+        n_threads_,
+        [this](const Member& member) {
+          while (!stop_) step(member);
+        },
+        [&] { return position_ - from; });
   }
   if (pass_.abandoned()) return Progress::abandoned;
   return position_ == rows_ ? Progress::epoch_done : Progress::time_up;
@@ -124,12 +128,12 @@ void Trainer<T>::step(const Member& member) {
   rows_phase(member);
   member.barrier([this] { finish_rows(); });
   if (stop_) return;
-  const Range mine = share_of_units(member);
   T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
-  for (Index u = mine.begin; u < mine.end; ++u) {
+  const auto share = [&](int i) { return share_of_units(i, member.size); };
+  member.each_of_parts(share, [&](Index u) {
     const auto unit = static_cast<std::size_t>(u);
     unit_norm_[unit] = update(units_[unit], scratch);
-  }
+  });
   member.barrier([this] { finish_step(); });
 }
 
@@ -189,14 +193,14 @@ bool Trainer<T>::is_time_up() {
 }
 
 template <class T>
-Range Trainer<T>::share_of_units(const Member& member) const {
+Range Trainer<T>::share_of_units(int member, int members) const {
   const auto boundary = [&](int i) {
-    const double cost = cost_before_.back() * i / member.size;
+    const double cost = cost_before_.back() * i / members;
     const auto after = std::lower_bound(cost_before_.begin(), cost_before_.end(), cost);
     const bool nearer = i > 0 && cost - *(after - 1) < *after - cost;
     return after - cost_before_.begin() - (nearer ? 1 : 0);
   };
-  return {boundary(member.index), boundary(member.index + 1)};
+  return {boundary(member), boundary(member + 1)};
 }
 
 template <class T>

@@ -74,7 +74,7 @@ class Trainer {
   double update_dense(const GradientUnit& unit, const Rule& rule, T* scratch);
   template <class Rule>
   void update_batch_norm(Index layer, const Rule& rule);
-  Range share_of_units(const Member& member) const;
+  Range share_of_units(int member, int members) const;
 
   Network network_;
   Loss loss_;

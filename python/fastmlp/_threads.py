@@ -16,6 +16,14 @@ def _physical_cores() -> int:
     return int(joblib.cpu_count(only_physical_cores=True))
 
 
+def _usable_cores() -> int:
+    """Return the physical cores this process may use, by quota and affinity."""
+    cores = _physical_cores()
+    if hasattr(os, "sched_getaffinity"):
+        cores = min(cores, len(os.sched_getaffinity(0)))
+    return cores
+
+
 def effective_n_threads(n_threads: int | None = None) -> int:
     """Return the number of threads that a call with this `n_threads` uses.
 
@@ -26,7 +34,8 @@ def effective_n_threads(n_threads: int | None = None) -> int:
     ----------
     n_threads : int or None, default=None
         None means all that OpenMP allows, but no more than the physical cores that this
-        process may use, unless the environment variable ``OMP_NUM_THREADS`` is set.
+        process may use (its affinity and, at the first call, the quota of its control
+        group), unless the environment variable ``OMP_NUM_THREADS`` is set.
         A positive number is taken as it is. A negative one counts from the end: -1 is
         what None means, -2 one thread less, and so on down to one.
 
@@ -46,5 +55,5 @@ def effective_n_threads(n_threads: int | None = None) -> int:
         raise ValueError("n_threads must be None, positive or negative, got 0")
     limit = _core.max_threads()
     if not os.environ.get("OMP_NUM_THREADS"):
-        limit = min(limit, _physical_cores())
+        limit = min(limit, _usable_cores())
     return limit if n_threads is None else max(1, limit + 1 + int(n_threads))
