@@ -45,8 +45,8 @@ void Crowding::record(double wall_seconds, double least_cpu_seconds, double work
   constexpr double crowded = 0.75;    // share of the time; 0.95 and more when alone
   constexpr int first_look = 3;       // pieces, before the two ways are compared
   constexpr int longest = 64;         // pieces
-  if (wall_seconds < too_short) return;
   if (way_ == together) {
+    if (wall_seconds < too_short) return;
     if (least_cpu_seconds >= crowded * wall_seconds) {
       *this = {};
       return;
@@ -68,8 +68,8 @@ void Crowding::record(double wall_seconds, double least_cpu_seconds, double work
     way_ = better;
   } else {
     way_ = other;
-    until_other_ = pieces_;
-    pieces_ = std::min(2 * pieces_, longest);
+    until_other_ = next_wait_;
+    next_wait_ = std::min(2 * next_wait_, longest);
   }
 }
 

@@ -174,7 +174,7 @@ class Crowding {
   bool suspected_ = false;  // the last piece together was crowded
   std::array<Record, 2> records_;
   int until_other_ = 8;  // pieces to go before the other way is tried
-  int pieces_ = 16;      // ... and from then to the next try
+  int next_wait_ = 16;   // ... and from then to the next try
 };
 
 // The threads worth having for so many floating-point operations between two barriers:

@@ -72,6 +72,8 @@ class Pass {
              const Parameters<T>& parameters, bool check_finite);
 
   // source(rows) fills rows of the input; top(block, rows) finds rows of the output.
+  // After this, backward_rest or each_block, a barrier comes before the next shared
+  // work.
   template <class Source, class Top>
   void forward(const Member& member, Source&& source, Top&& top);
   // From rows of the output gradient down to the last batch norm ...

@@ -61,8 +61,11 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
     Workspace& workspace = *workspaces[static_cast<std::size_t>(member.index)];
     const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
     member.each(blocks, [&](Index block) {
-      if (keep_going && !(*keep_going)()) state = Prediction::stopped;
       if (state.load(std::memory_order_relaxed) != Prediction::done) return;
+      if (keep_going && !(*keep_going)()) {
+        state = Prediction::stopped;
+        return;
+      }
       const Range rows = even_part(n, blocks, block);
       if (!answer(question, rows, workspace, to + rows.begin * columns())) {
         auto expected = Prediction::done;  // a stop stays a stop

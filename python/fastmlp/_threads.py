@@ -34,8 +34,9 @@ def effective_n_threads(n_threads: int | None = None) -> int:
     ----------
     n_threads : int or None, default=None
         None means all that OpenMP allows, but no more than the physical cores that this
-        process may use (its affinity and, at the first call, the quota of its control
-        group), unless the environment variable ``OMP_NUM_THREADS`` is set.
+        process may use (those of the first call, by affinity and its control group's
+        quota, or fewer if the affinity is narrower now), unless the environment variable
+        ``OMP_NUM_THREADS`` is set.
         A positive number is taken as it is. A negative one counts from the end: -1 is
         what None means, -2 one thread less, and so on down to one.
 

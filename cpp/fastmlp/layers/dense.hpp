@@ -129,7 +129,7 @@ inline constexpr Index kUnitScratch =
     kUnitInputs * Tile<T>::panels * kLanes<T> * kLanes<T>;
 
 // Calls f(unit) for all units of a layer, in a fixed order: the same inputs for all
-// outputs, since the inputs are what is larger than a cache.
+// outputs, where the inputs are larger than a cache.
 template <class T, class F>
 void each_dense_unit(const Dense& layer, F&& f) {
   const Index inputs = divide_up(layer.in_features, kLanes<T>);
