@@ -72,6 +72,30 @@ def n_threads(request):
     return request.param
 
 
+def make_net(dtype="float64", **parameters):
+    """Return a network of fastmlp.nn with a layer of every kind."""
+    layers = [
+        nn.Dense(3, 6),
+        nn.BatchNorm(6),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Dense(6, 5),
+        nn.Tanh(),
+        nn.Dense(5, 2),
+    ]
+    return nn.Sequential(layers, dtype=dtype, random_state=0, **parameters)
+
+
+@pytest.fixture
+def net():
+    return make_net()
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=(40, 3))
+
+
 # Arguments other than the defaults, for activations that have any.
 arguments = {"leaky_relu": (0.1,), "elu": (0.7,), "swish": (1.5,)}
 

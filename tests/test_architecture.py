@@ -21,7 +21,7 @@ staircase = [
     {"network"},
     {"layers"},
     {"activations", "losses", "criterion", "optimizers"},
-    {"kernels", "parallel", "random"},
+    {"kernels", "parallel", "crowding", "random"},
     {"types", "family"},
 ]
 stairs = {room: stair for stair, rooms in enumerate(staircase) for room in rooms}

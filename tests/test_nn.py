@@ -10,32 +10,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
+from conftest import make_net
 from fastmlp import MLPClassifier, MLPRegressor, _core, nn
-
-
-def make_net(dtype="float64", **parameters):
-    """Return a network with a layer of every kind."""
-    layers = [
-        nn.Dense(3, 6),
-        nn.BatchNorm(6),
-        nn.ReLU(),
-        nn.Dropout(0.3),
-        nn.Dense(6, 5),
-        nn.Tanh(),
-        nn.Dense(5, 2),
-    ]
-    return nn.Sequential(layers, dtype=dtype, random_state=0, **parameters)
-
-
-@pytest.fixture
-def net():
-    return make_net()
-
-
-@pytest.fixture
-def x():
-    return np.random.default_rng(0).normal(size=(40, 3))
-
 
 # Names ----------------------------------------------------------------------------------
 

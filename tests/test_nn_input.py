@@ -6,18 +6,6 @@ import numpy as np
 import pytest
 
 from fastmlp import nn
-from test_nn import make_net
-
-
-@pytest.fixture
-def net():
-    return make_net()
-
-
-@pytest.fixture
-def x():
-    return np.random.default_rng(0).normal(size=(40, 3))
-
 
 LAYOUTS = {
     "fortran": np.asfortranarray,

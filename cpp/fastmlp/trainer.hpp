@@ -3,6 +3,7 @@
 #pragma once
 
 #include "criterion.hpp"
+#include "crowding.hpp"
 #include "optimizers.hpp"
 #include "pass.hpp"
 
