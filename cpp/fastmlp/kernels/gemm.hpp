@@ -42,10 +42,7 @@ template <class T, int R, int P, class Finish>
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
   std::array<Vec<T>, R * P * V> sum;
-  unrolled<R, P, V>([&](auto r, auto p, auto v) {
-    sum[(r * P + p) * V + v] =
-        Vec<T>::load(start + r * start_row + p * start_stride + v * S);
-  });
+  unrolled<R * P * V>([&](auto i) { sum[i] = Vec<T>(0); });
   for (; depth > 0; depth -= L, x += x_stride) {
     const Index lanes = std::min(L, depth);
     for (Index k = 0; k < lanes; ++k, w += L) {
@@ -62,7 +59,9 @@ template <class T, int R, int P, class Finish>
     }
   }
   unrolled<R, P, V>([&](auto r, auto p, auto v) {
-    finish(sum[(r * P + p) * V + v], p, r * L + v * S)
+    const Vec<T> rest =
+        Vec<T>::load(start + r * start_row + p * start_stride + v * S);
+    finish(sum[(r * P + p) * V + v] + rest, p, r * L + v * S)
         .store(y + r * L + p * y_stride + v * S);
   });
 }
