@@ -68,7 +68,8 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
   const auto by_member = [&](const Member& member) {
     const auto thread = static_cast<std::size_t>(member.index);
     pass_.forward(
-        member, [&](Range part) { gather(x, nullptr, part, pass_.input()); },
+        member,
+        [&](Index, Range part, Ahead&) { gather(x, nullptr, part, pass_.input()); },
         [&](Index block, Range part) {
           block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
               loss_, pass_.output(), part, targets, nullptr, weight, scale, reporting_,

@@ -86,20 +86,22 @@ void Pass<T>::commit(Parameters<T>& parameters) const {
 }
 
 template <class T>
-void Pass<T>::forward_rows(Index from, Index to, Range rows) {
-  for (Index l = from; l < to;) l = forward_layer(l, to, rows);
+void Pass<T>::forward_rows(Index from, Index to, Range rows, Ahead& ahead) {
+  for (Index l = from; l < to;) l = forward_layer(l, to, rows, ahead);
 }
 
 template <class T>
-bool Pass<T>::infer(const InputView& x, const Index* order, Index rows,
+bool Pass<T>::infer(const InputView& x, const Index* order, Index rows, Index known,
                     const Parameters<T>& parameters, bool check_finite) {
   begin({rows}, parameters);
   if (!check_finite) {
-    gather(x, order, {0, rows}, input_);
-  } else if (!gather_finite(x, order, {0, rows}, input_)) {
+    gather(x, order, {0, rows}, known, input_);
+  } else if (!gather_finite(x, order, {0, rows}, known, input_)) {
     return false;
   }
-  forward_rows(0, network_.size(), {0, rows});
+  Ahead ahead;
+  if (has_long_rows(x)) expect_rows(x, order, {rows, std::min(2 * rows, known)}, ahead);
+  forward_rows(0, network_.size(), {0, rows}, ahead);
   return true;
 }
 
@@ -121,16 +123,16 @@ void with_activation(const Network& network, Index l, Index end, F&& f) {
 // Returns the layer to go on with: an activation is taken along with the layer before
 // it, panel by panel while the panel is in cache.
 template <class T>
-Index Pass<T>::forward_layer(Index l, Index to, Range rows) {
+Index Pass<T>::forward_layer(Index l, Index to, Range rows, Ahead& ahead) {
   const LayerWork<T>& w = at(l);
   const Index next = l + 1 < to && network_.get<Activation>(l + 1) ? l + 1 : l;
   if (network_.get<Dense>(l)) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
-        dense_forward(state, w.x, w.y, rows, Floor<T>{F::least}, [](Index) {});
+        dense_forward(state, w.x, w.y, rows, Floor<T>{F::least}, ahead, [](Index) {});
       } else {
-        dense_forward(state, w.x, w.y, rows, Floor<T>{},
+        dense_forward(state, w.x, w.y, rows, Floor<T>{}, ahead,
                       [&](Index p) { activate(f, w.y, w.y, at(next).slope, p, rows); });
       }
     });
@@ -175,11 +177,13 @@ Index Pass<T>::backward_layer(Index l, Index to, Range rows) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerWork<T>& below = at(taken_along ? l - 1 : l);
+    Ahead nothing;
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
-        dense_backward(state, w.dy, w.dx, rows, Gate<T>{below.y}, [](Index) {});
+        dense_backward(state, w.dy, w.dx, rows, Gate<T>{below.y}, nothing,
+                       [](Index) {});
       } else {
-        dense_backward(state, w.dy, w.dx, rows, Floor<T>{}, [&](Index p) {
+        dense_backward(state, w.dy, w.dx, rows, Floor<T>{}, nothing, [&](Index p) {
           activate_backward(f, below.y, below.slope, w.dx, p, rows);
         });
       }
@@ -266,7 +270,8 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
     const Index end = std::min(columns, panels.end * L);
     put(sums, end - panels.begin * L, gradients[first + 1] + panels.begin * L);
   };
-  dense_gradient(unit.dense, w.x, w.dy, settings_.rows, scratch,
+  Ahead nothing;
+  dense_gradient(unit.dense, w.x, w.dy, settings_.rows, scratch, nothing,
                  GradientSink{weights, narrow, biases});
 }
 

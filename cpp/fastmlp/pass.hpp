@@ -68,12 +68,13 @@ class Pass {
   // Inference on rows order[0..rows) of x (its first ones where order is null) by the
   // calling thread alone; false, and no output, where they are checked and hold a
   // number that is not finite.
-  bool infer(const InputView& x, const Index* order, Index rows,
+  // Rows up to `known` may be asked for ahead of the next call.
+  bool infer(const InputView& x, const Index* order, Index rows, Index known,
              const Parameters<T>& parameters, bool check_finite);
 
-  // source(rows) fills rows of the input; top(block, rows) finds rows of the output.
-  // After this, backward_rest or each_block, a barrier comes before the next shared
-  // work.
+  // source(block, rows, ahead) fills rows of the input, and may tell what will be
+  // wanted after them; top(block, rows) finds rows of the output. After this,
+  // backward_rest or each_block, a barrier comes before the next shared work.
   template <class Source, class Top>
   void forward(const Member& member, Source&& source, Top&& top);
   // From rows of the output gradient down to the last batch norm ...
@@ -104,8 +105,8 @@ class Pass {
   void allocate_outputs(bool gradients);
   void allocate_gradients();
 
-  void forward_rows(Index from, Index to, Range rows);
-  Index forward_layer(Index l, Index to, Range rows);
+  void forward_rows(Index from, Index to, Range rows, Ahead& ahead);
+  Index forward_layer(Index l, Index to, Range rows, Ahead& ahead);
   void backward_rows(Index from, Index to, Range rows);
   Index backward_layer(Index l, Index to, Range rows);
   Index bottom_of(std::size_t batch_norm) const;
@@ -145,8 +146,9 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
   if (settings_.training) {
     for (const Index l : network_.batch_norms()) {
       each_block(member, [&](Index block, Range rows) {
-        if (!filled) source(rows);
-        forward_rows(from, l, rows);
+        Ahead ahead;
+        if (!filled) source(block, rows, ahead);
+        forward_rows(from, l, rows, ahead);
         batch_norm_collect(at(l).x, rows, settings_.weight, block, at(l).batch);
       });
       member.barrier([&] {
@@ -158,8 +160,9 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
     }
   }
   each_block(member, [&](Index block, Range rows) {
-    if (!filled) source(rows);
-    forward_rows(from, network_.size(), rows);
+    Ahead ahead;
+    if (!filled) source(block, rows, ahead);
+    forward_rows(from, network_.size(), rows, ahead);
     top(block, rows);
   });
 }

@@ -5,7 +5,7 @@ namespace fastmlp {
 namespace {
 
 constexpr Index kFewRows = 8;  // a workspace for them stays in the cache
-constexpr Index kRowsAtOnce = 96;
+constexpr Index kRowsAtOnce = 48;
 
 // Probabilities p in the second half of `to` (n, 2) become its rows 1 - p, p.
 template <class T>
@@ -85,7 +85,7 @@ bool Predictor<T>::answer(const Question& question, Range rows, Workspace& works
   const bool finite =
       workspace.pass.infer(order ? question.x : question.x.from(rows.begin),
                            order ? order + rows.begin : nullptr, rows.size(),
-                           parameters_, question.check_finite);
+                           question.n - rows.begin, parameters_, question.check_finite);
   if (!finite) return false;
   T* const outputs = both_classes_ ? to + rows.size() : to;
   predict(loss_, workspace.pass.output(), {0, rows.size()}, outputs, workspace.scratch);

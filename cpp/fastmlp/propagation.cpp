@@ -26,7 +26,8 @@ bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
   pass_.begin({rows_, mode.training, mode.seed, mode.step, nullptr}, parameters_);
   run_team(threads(execution), [&](const Member& member) {
     pass_.forward(
-        member, [&](Range rows) { gather(x, nullptr, rows, pass_.input()); },
+        member,
+        [&](Index, Range rows, Ahead&) { gather(x, nullptr, rows, pass_.input()); },
         [&](Index, Range rows) { unpack(pass_.output(), rows, to); });
   });
   return !pass_.abandoned();

@@ -44,6 +44,10 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
+      rows_are_long_(has_long_rows(data.x)),
+      weights_are_far_(network_.weights() * (2 + slots(optimizer_)) *
+                           static_cast<Index>(sizeof(T)) >
+                       kNearBytes),
       units_(gradient_units<T>(network_)),
       weight_(data.sample_weight ? settings_.batch_size : 0),
       block_loss_(static_cast<std::size_t>(row_blocks(settings_.batch_size))),
@@ -144,8 +148,10 @@ void Trainer<T>::rows_phase(const Member& member) {
   const auto& scratch = loss_scratch_[static_cast<std::size_t>(member.index)];
   pass_.forward(
       member,
-      [&](Range rows) {
+      [&](Index block, Range rows, Ahead& ahead) {
         gather(data_.x, order, rows, rows_ - position_, pass_.input());
+        if (rows_are_long_)
+          expect_rows(data_.x, order, rows_after(member, block), ahead);
       },
       [&](Index block, Range rows) {
         block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
@@ -154,6 +160,20 @@ void Trainer<T>::rows_phase(const Member& member) {
         pass_.backward_top(block, rows);
       });
   pass_.backward_rest(member);
+}
+
+// The rows that a member will gather after a block: those of the next block in its part
+// or, after the last one, of the first one in the next batch.
+template <class T>
+Range Trainer<T>::rows_after(const Member& member, Index block) const {
+  const Index rows = pass_.settings().rows;
+  const Index blocks = row_blocks(rows);
+  const Range mine = even_part(blocks, member.size, member.index);
+  const bool is_last = block + 1 >= mine.end;
+  const Range next = even_part(rows, blocks, is_last ? mine.begin : block + 1);
+  const Index batch = is_last ? rows : 0;
+  const Index end = rows_ - position_;
+  return {std::min(batch + next.begin, end), std::min(batch + next.end, end)};
 }
 
 // Between the phases: the batch's loss; from here on the step will be completed.
@@ -232,6 +252,27 @@ static auto parts(const std::array<State*, N>& states, Part&& part) {
   return found;
 }
 
+// The blocks that a unit's update will change.
+template <class T, std::size_t N>
+static void expect(const DenseUnit& unit, const DenseState<T>& dense,
+                   const std::array<DenseState<T>*, N>& states, Ahead& ahead) {
+  if (unit.narrow > 0) return;
+  constexpr Index L = kLanes<T>;
+  constexpr Index block = L * L * static_cast<Index>(sizeof(T));
+  for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j) {
+    const auto weights = [&](const DenseState<T>& s) {
+      ahead.add(s.weight.panels.at(j, unit.inputs.begin * L),
+                unit.inputs.size() * block);
+    };
+    weights(dense);
+    for (const DenseState<T>* s : states) weights(*s);
+  }
+  if (!dense.has_transposed()) return;
+  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i)
+    ahead.add(dense.transposed.panels.at(i, unit.outputs.begin * L),
+              unit.outputs.size() * block);
+}
+
 // The weight gradient is never stored: each of its blocks is used up in L1.
 template <class T>
 template <class Rule>
@@ -267,7 +308,9 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
     const auto lanes = [&](const State& s) { return s.bias.data() + panels.begin * L; };
     apply({scale_}, panels.size() * L, lanes, gradient);
   };
-  dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch,
+  Ahead ahead;
+  if (weights_are_far_) expect(unit.dense, dense, states, ahead);
+  dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch, ahead,
                  GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));
 }

@@ -66,6 +66,7 @@ class Trainer {
   void prepare_step();
   void step(const Member& member);
   void rows_phase(const Member& member);
+  Range rows_after(const Member& member, Index block) const;
   void finish_rows();
   void finish_step();
   bool is_time_up();
@@ -90,6 +91,8 @@ class Trainer {
   Parameters<T> parameters_;
   std::vector<Parameters<T>> state_;  // the optimizer's, by slot, packed alike
   Pass<T> pass_;
+  bool rows_are_long_;    // enough to be asked for ahead
+  bool weights_are_far_;  // more than stay near a core for a step
   std::vector<GradientUnit> units_;
   std::vector<double> cost_before_;  // of all units before a unit; one more than units
   std::vector<LossScratch<T>> loss_scratch_;  // by thread

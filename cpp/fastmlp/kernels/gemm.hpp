@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "ahead.hpp"
 #include "panels.hpp"
 
 namespace fastmlp {
@@ -37,7 +38,7 @@ template <class T, int R, int P, class Finish>
 [[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, const T* w,
                                      Index w_stride, Index depth, const T* start,
                                      Index start_row, Index start_stride, Finish finish,
-                                     T* y, Index y_stride) {
+                                     T* y, Index y_stride, Ahead& ahead) {
   constexpr int V = kRegisters<T>;
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
@@ -45,6 +46,7 @@ template <class T, int R, int P, class Finish>
   unrolled<R * P * V>([&](auto i) { sum[i] = Vec<T>(0); });
   for (; depth > 0; depth -= L, x += x_stride) {
     const Index lanes = std::min(L, depth);
+    ahead.ask(4);
     for (Index k = 0; k < lanes; ++k, w += L) {
       std::array<Vec<T>, P * V> weight;
       unrolled<P, V>([&](auto p, auto v) {
@@ -59,15 +61,15 @@ template <class T, int R, int P, class Finish>
     }
   }
   unrolled<R, P, V>([&](auto r, auto p, auto v) {
-    const Vec<T> rest =
-        Vec<T>::load(start + r * start_row + p * start_stride + v * S);
+    const Vec<T> rest = Vec<T>::load(start + r * start_row + p * start_stride + v * S);
     finish(sum[(r * P + p) * V + v] + rest, p, r * L + v * S)
         .store(y + r * L + p * y_stride + v * S);
   });
 }
 
 template <class T, int P, class Finish, int... R, class... Arguments>
-void multiply_rows(int rows, std::integer_sequence<int, R...>, Arguments... arguments) {
+void multiply_rows(int rows, std::integer_sequence<int, R...>,
+                   Arguments&&... arguments) {
   using Kernel = decltype(&multiply_tile<T, 1, P, Finish>);
   static constexpr std::array<Kernel, sizeof...(R)> kernels{
       &multiply_tile<T, R + 1, P, Finish>...};
@@ -78,7 +80,7 @@ void multiply_rows(int rows, std::integer_sequence<int, R...>, Arguments... argu
 // `depth`.
 template <int P, class T, class Finish>
 void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T* bias,
-                     const Finish& finish, Panels<T> y, Index panel) {
+                     const Finish& finish, Panels<T> y, Index panel, Ahead& ahead) {
   constexpr Index L = kLanes<T>;
   const Index tiles = divide_up(rows.size(), Tile<T>::rows);
   const bool first = depth.begin == 0;
@@ -90,7 +92,7 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
         static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},
         x.at(depth.begin / L, row), x.stride, w.at(panel, depth.begin), w.stride,
         depth.size(), first ? bias + panel * L : to, first ? Index(0) : L,
-        first ? L : y.stride, finish.from(panel, row), to, y.stride);
+        first ? L : y.stride, finish.from(panel, row), to, y.stride, ahead);
   }
 }
 
@@ -99,7 +101,8 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
 // outputs, or the other way round.
 template <class T, int I, int P, int N = kRegisters<T>>
 [[gnu::noinline]] void gradient_tile(const T* one, const T* many, Index many_stride,
-                                     Index rows, bool add, T* g, Index g_stride) {
+                                     Index rows, bool add, T* g, Index g_stride,
+                                     Ahead& ahead) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
   std::array<Vec<T>, I * P * N> sum;
@@ -107,7 +110,8 @@ template <class T, int I, int P, int N = kRegisters<T>>
     sum[(i * P + p) * N + n] =
         add ? Vec<T>::load(g + p * g_stride + i * L + n * S) : Vec<T>(0);
   });
-  for (Index row = 0; row < rows; ++row, one += L, many += L) {
+  for (; rows > 0; --rows, one += L, many += L) {
+    if (rows % 4 == 0) ahead.ask(1);
     std::array<Vec<T>, P * N> vectors;
     unrolled<P, N>([&](auto p, auto n) {
       vectors[p * N + n] = Vec<T>::load(many + p * many_stride + n * S);
@@ -127,11 +131,12 @@ template <class T, int I, int P, int N = kRegisters<T>>
 template <class T, int P, int... I>
 void gradient_inputs(int inputs, std::integer_sequence<int, I...>, const T* x,
                      const T* d, Index d_stride, Index rows, bool add, T* g,
-                     Index g_stride) {
+                     Index g_stride, Ahead& ahead) {
   using Kernel = decltype(&gradient_tile<T, 1, P>);
   static constexpr std::array<Kernel, sizeof...(I)> kernels{
       &gradient_tile<T, I + 1, P>...};
-  kernels[static_cast<std::size_t>(inputs - 1)](x, d, d_stride, rows, add, g, g_stride);
+  kernels[static_cast<std::size_t>(inputs - 1)](x, d, d_stride, rows, add, g, g_stride,
+                                                ahead);
 }
 
 }  // namespace detail
@@ -160,15 +165,17 @@ struct Gate {
 // where activations go that no `finish` can do.
 template <class T, class Finish, class Done>
 void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, const Finish& finish,
-              Panels<T> y, Done&& done) {
+              Panels<T> y, Ahead& ahead, Done&& done) {
   constexpr int P = Tile<T>::panels;
   const auto part = [&]<int Count>(Index panel, std::integral_constant<int, Count>) {
     for (Index k = 0; k < x.columns; k += kDepthBlock<T>) {
       const Range depth{k, std::min(x.columns, k + kDepthBlock<T>)};
       if (depth.end == x.columns) {
-        detail::multiply_panels<Count>(x, rows, w, depth, bias, finish, y, panel);
+        detail::multiply_panels<Count>(x, rows, w, depth, bias, finish, y, panel,
+                                       ahead);
       } else {
-        detail::multiply_panels<Count>(x, rows, w, depth, bias, Floor<T>{}, y, panel);
+        detail::multiply_panels<Count>(x, rows, w, depth, bias, Floor<T>{}, y, panel,
+                                       ahead);
       }
     }
     for (Index p = panel; p < panel + Count; ++p) done(p);
@@ -183,7 +190,7 @@ void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, const Finish&
 // into `g` ([panel][input][lane], panels `g_stride` apart); `add`s to what is there.
 template <int P, class T>
 void weight_gradient(Panels<T> x, Index input_panel, Panels<T> d, Index output_panel,
-                     Range rows, bool add, T* g, Index g_stride) {
+                     Range rows, bool add, T* g, Index g_stride, Ahead& ahead) {
   const Index inputs = x.width(input_panel);
   const Index tiles = divide_up(inputs, Tile<T>::inputs);
   for (Index i = 0; i < tiles; ++i) {
@@ -192,7 +199,7 @@ void weight_gradient(Panels<T> x, Index input_panel, Panels<T> d, Index output_p
                                   std::make_integer_sequence<int, Tile<T>::inputs>{},
                                   x.at(input_panel, rows.begin) + part.begin,
                                   d.at(output_panel, rows.begin), d.stride, rows.size(),
-                                  add, g + part.begin * kLanes<T>, g_stride);
+                                  add, g + part.begin * kLanes<T>, g_stride, ahead);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "ahead.hpp"
 #include "panels.hpp"
 
 namespace fastmlp {
@@ -24,6 +25,7 @@ struct InputView {
   bool long_indices = false;
 
   bool is_sparse() const { return row_starts != nullptr; }
+  Index number_size() const { return is_double ? sizeof(double) : sizeof(float); }
   // The rows from `first` on.
   InputView from(Index first) const {
     InputView part = *this;
@@ -177,14 +179,32 @@ void gather(const InputView& x, const Index* order, Range rows, Panels<T> to) {
 
 // The same; false if an element of these rows is NaN or infinite.
 template <class T>
-bool gather_finite(const InputView& x, const Index* order, Range rows, Panels<T> to) {
+bool gather_finite(const InputView& x, const Index* order, Range rows, Index known,
+                   Panels<T> to) {
   Vec<T> total(0);
-  detail::gather(x, order, rows, rows.end, to, [&total, to](Index row) {
+  detail::gather(x, order, rows, known, to, [&total, to](Index row) {
     total = total + detail::zero_if_finite(to, row);
   });
   alignas(kAlignment) T lanes[Vec<T>::size];
   total.store(lanes);
   return std::all_of(lanes, lanes + Vec<T>::size, [](T lane) { return lane == T(0); });
+}
+
+// Whether the next rows are worth asking for ahead of a gather: short ones come in time
+// without.
+inline bool has_long_rows(const InputView& x) {
+  constexpr Index long_row = 1024;  // bytes
+  const Index bytes = x.columns * x.column_stride;
+  return !x.is_sparse() && x.number_size() == x.column_stride && bytes >= long_row;
+}
+
+// Rows order[rows] of such a matrix, which will be gathered after the products that
+// `ahead` is for.
+inline void expect_rows(const InputView& x, const Index* order, Range rows,
+                        Ahead& ahead) {
+  for (Index row = rows.begin; row < rows.end; ++row)
+    ahead.add(x.data + (order ? order[row] : row) * x.row_stride,
+              x.columns * x.column_stride);
 }
 
 }  // namespace fastmlp

@@ -101,7 +101,7 @@ void dot_rows(Panels<T> x, Range rows, Panels<T> w, const T* bias, T least, T* y
 
 template <class T, int C>
 void narrow_gradient_rows(Panels<T> x, Range panels, const T* d, Range rows, bool add,
-                          T* g) {
+                          T* g, Ahead& ahead) {
   using Tile = NarrowTile<T, C>;
   constexpr Index block = C * kLanes<T>;
   const auto tiles = divide_up(panels.size(), Tile::P);
@@ -114,7 +114,7 @@ void narrow_gradient_rows(Panels<T> x, Range panels, const T* d, Range rows, boo
         if (part.size() == p + 1)
           gradient_tile<T, C, p + 1, Tile::N>(d, from + n * Vec<T>::size, x.stride,
                                               rows.size(), add, to + n * Vec<T>::size,
-                                              block);
+                                              block, ahead);
       });
     }
   }
@@ -160,9 +160,9 @@ void multiply_narrow(Panels<T> x, Range rows, Panels<T> w, Index outputs, const 
 // to what is there.
 template <class T>
 void weight_gradient_narrow(Panels<T> x, Range panels, const T* d, Index outputs,
-                            Range rows, bool add, T* g) {
+                            Range rows, bool add, T* g, Ahead& ahead) {
   detail::with_outputs<T>(outputs, [&](auto c) {
-    detail::narrow_gradient_rows<T, c>(x, panels, d, rows, add, g);
+    detail::narrow_gradient_rows<T, c>(x, panels, d, rows, add, g, ahead);
   });
 }
 

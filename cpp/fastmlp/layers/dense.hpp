@@ -80,8 +80,8 @@ struct DenseState {
 // `floor` is applied to y; `done(panel)` follows each panel of it.
 template <class T, class Done>
 void dense_forward(const DenseState<T>& state, Panels<T> x, Panels<T> y, Range rows,
-                   Floor<T> floor, Done&& done) {
-  multiply(x, rows, state.weight.panels, state.bias.data(), floor, y, done);
+                   Floor<T> floor, Ahead& ahead, Done&& done) {
+  multiply(x, rows, state.weight.panels, state.bias.data(), floor, y, ahead, done);
   if (state.whole == y.columns) return;
   const Panels<T> w{state.narrow(0), state.transposed.panels.stride, x.columns};
   const Index last = y.count() - 1;
@@ -93,12 +93,12 @@ void dense_forward(const DenseState<T>& state, Panels<T> x, Panels<T> y, Range r
 // `finish` is applied to dx, which `done(panel)` follows.
 template <class T, class Finish, class Done>
 void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
-                    const Finish& finish, Done&& done) {
+                    const Finish& finish, Ahead& ahead, Done&& done) {
   const Panels<T> w = state.transposed.panels;
   if (state.whole == 0) {
     input_gradient_narrow(dy.at(0, rows.begin), dy.columns, rows, w, finish, dx, done);
   } else {
-    multiply(dy, rows, w, state.zero(), finish, dx, done);
+    multiply(dy, rows, w, state.zero(), finish, dx, ahead, done);
   }
 }
 
@@ -164,12 +164,12 @@ GradientSink(Weights, Narrow, Biases) -> GradientSink<Weights, Narrow, Biases>;
 // it whole. It stays in L1 until then, so that it is used up in one go.
 template <int P, class T, class Sink>
 void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
-                    bool last, T* scratch, Sink&& sink) {
+                    bool last, T* scratch, Ahead& ahead, Sink&& sink) {
   constexpr Index L = kLanes<T>;
   constexpr Index stride = kUnitInputs * L * L;
   for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
     weight_gradient<P>(x, i, dy, unit.outputs.begin, rows, rows.begin > 0,
-                       scratch + (i - unit.inputs.begin) * L * L, stride);
+                       scratch + (i - unit.inputs.begin) * L * L, stride, ahead);
   }
   if (!last) return;
   const Range inputs{unit.inputs.begin * L, std::min(x.columns, unit.inputs.end * L)};
@@ -179,10 +179,10 @@ void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows
 
 template <class T, class Sink>
 void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
-                     bool last, T* scratch, Sink&& sink) {
+                     bool last, T* scratch, Ahead& ahead, Sink&& sink) {
   constexpr Index L = kLanes<T>;
   weight_gradient_narrow(x, unit.inputs, dy.at(unit.outputs.begin, rows.begin),
-                         unit.narrow, rows, rows.begin > 0, scratch);
+                         unit.narrow, rows, rows.begin > 0, scratch, ahead);
   if (!last) return;
   for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
     // What lies beyond the last input is no gradient.
@@ -196,17 +196,17 @@ void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range row
 // Sums over all rows.
 template <class T, class Sink>
 void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
-                    T* scratch, Sink&& sink) {
+                    T* scratch, Ahead& ahead, Sink&& sink) {
   constexpr int P = Tile<T>::panels;
   for (Index row = 0; row < rows; row += kGradientRows) {
     const Range part{row, std::min(rows, row + kGradientRows)};
     const bool last = part.end == rows;
     if (unit.narrow > 0) {
-      narrow_gradient(unit, x, dy, part, last, scratch, sink);
+      narrow_gradient(unit, x, dy, part, last, scratch, ahead, sink);
     } else if (unit.outputs.size() == P) {
-      whole_gradient<P>(unit, x, dy, part, last, scratch, sink);
+      whole_gradient<P>(unit, x, dy, part, last, scratch, ahead, sink);
     } else {
-      whole_gradient<1>(unit, x, dy, part, last, scratch, sink);
+      whole_gradient<1>(unit, x, dy, part, last, scratch, ahead, sink);
     }
   }
   if (unit.inputs.begin > 0) return;
