@@ -172,3 +172,21 @@ def test_arrays_that_do_not_fit_are_refused(name, dtype):
     ]:
         with pytest.raises((ValueError, TypeError)):
             update((name, ()), *bad, 0.1, 1)
+
+
+@each_case
+@pytest.mark.parametrize("step", [31, 32])
+def test_no_state_stays_subnormal(optimizer, dtype, step):
+    """What decays below the smallest normal number is zero from step 32, 64, ... on."""
+    tiny = np.finfo(dtype).tiny
+    starts = np.array([0, -tiny / 2, tiny / 8, -4 * tiny, np.nan, 1], dtype)
+    momentum = [starts.copy() for _ in range(_core.optimizers[optimizer[0]]().slots)]
+    w, g = np.ones(6, dtype), np.zeros(6, dtype)
+    update(optimizer, [w], [g], momentum[:], [0.0], 0.01, step)
+    first = momentum[0]
+    rule = _core.optimizers[optimizer[0]](*optimizer[1])
+    decay = dtype.type(rule.momentum if optimizer[0] == "sgd" else rule.beta_1)
+    expected = decay * starts
+    if step == 32:
+        expected[np.abs(expected) < tiny] = 0
+    np.testing.assert_array_equal(first, expected)
