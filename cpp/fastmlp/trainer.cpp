@@ -45,9 +45,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       parameters_(network_, true, false),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
       rows_are_long_(has_long_rows(data.x)),
-      weights_are_far_(network_.weights() * (2 + slots(optimizer_)) *
-                           static_cast<Index>(sizeof(T)) >
-                       kNearBytes),
+      weights_are_far_(network_.weights() * static_cast<Index>(sizeof(T)) > kNearBytes),
       units_(gradient_units<T>(network_)),
       weight_(data.sample_weight ? settings_.batch_size : 0),
       block_loss_(static_cast<std::size_t>(row_blocks(settings_.batch_size))),
@@ -252,25 +250,36 @@ static auto parts(const std::array<State*, N>& states, Part&& part) {
   return found;
 }
 
-// The blocks that a unit's update will change.
-template <class T, std::size_t N>
-static void expect(const DenseUnit& unit, const DenseState<T>& dense,
-                   const std::array<DenseState<T>*, N>& states, Ahead& ahead) {
-  if (unit.narrow > 0) return;
+// What a unit's gradient and update will read and the first rows of the next unit's,
+// the latest first.
+template <class T>
+template <class State, std::size_t N>
+void Trainer<T>::expect_unit(const GradientUnit& unit,
+                             const std::array<State*, N>& states, Ahead& ahead) const {
   constexpr Index L = kLanes<T>;
-  constexpr Index block = L * L * static_cast<Index>(sizeof(T));
-  for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j) {
-    const auto weights = [&](const DenseState<T>& s) {
-      ahead.add(s.weight.panels.at(j, unit.inputs.begin * L),
-                unit.inputs.size() * block);
-    };
-    weights(dense);
-    for (const DenseState<T>* s : states) weights(*s);
+  const Index rows = pass_.settings().rows;
+  const Range first{0, std::min(rows, kGradientRows)};
+  const auto& [layer, dense] = unit;
+  const GradientUnit* const next = &unit + 1;
+  if (next != units_.data() + units_.size() && network_.get<Dense>(next->layer)) {
+    const LayerWork<T>& work = pass_.work(next->layer);
+    expect(work.dy, next->dense.outputs, first, ahead);
+    if (next->layer != layer || next->dense.inputs.begin != dense.inputs.begin)
+      expect(work.x, next->dense.inputs, first, ahead);
   }
-  if (!dense.has_transposed()) return;
-  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i)
-    ahead.add(dense.transposed.panels.at(i, unit.outputs.begin * L),
-              unit.outputs.size() * block);
+  if (dense.narrow == 0) {
+    const Range inputs{dense.inputs.begin * L, dense.inputs.end * L};
+    const State& weights = parameters_.template get<State>(layer);
+    if (weights.has_transposed())
+      expect(weights.transposed.panels, dense.inputs,
+             {dense.outputs.begin * L, dense.outputs.end * L}, ahead);
+    for (const State* s : states)
+      expect(s->weight.panels, dense.outputs, inputs, ahead);
+    expect(weights.weight.panels, dense.outputs, inputs, ahead);
+  }
+  for (Index row = divide_up(rows, kGradientRows) - 1; row > 0; --row)
+    expect(pass_.work(layer).dy, dense.outputs,
+           {row * kGradientRows, std::min(rows, (row + 1) * kGradientRows)}, ahead);
 }
 
 // The weight gradient is never stored: each of its blocks is used up in L1.
@@ -309,7 +318,7 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
     apply({scale_}, panels.size() * L, lanes, gradient);
   };
   Ahead ahead;
-  if (weights_are_far_) expect(unit.dense, dense, states, ahead);
+  if (weights_are_far_) expect_unit(unit, states, ahead);
   dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch, ahead,
                  GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));

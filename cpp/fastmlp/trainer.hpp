@@ -72,6 +72,9 @@ class Trainer {
   bool is_time_up();
 
   double update(const GradientUnit& unit, T* scratch);
+  template <class State, std::size_t N>
+  void expect_unit(const GradientUnit& unit, const std::array<State*, N>& states,
+                   Ahead& ahead) const;
   template <class Rule>
   double update_dense(const GradientUnit& unit, const Rule& rule, T* scratch);
   template <class Rule>
@@ -92,7 +95,7 @@ class Trainer {
   std::vector<Parameters<T>> state_;  // the optimizer's, by slot, packed alike
   Pass<T> pass_;
   bool rows_are_long_;    // enough to be asked for ahead
-  bool weights_are_far_;  // more than stay near a core for a step
+  bool weights_are_far_;  // too many to stay near a core for a step
   std::vector<GradientUnit> units_;
   std::vector<double> cost_before_;  // of all units before a unit; one more than units
   std::vector<LossScratch<T>> loss_scratch_;  // by thread

@@ -7,10 +7,10 @@
 
 namespace fastmlp {
 
-// Pieces of memory in the order in which they will be wanted. Products ask for a few of
+// Pieces of memory that will be wanted, the latest first. Products ask for a few of
 // their lines at a time: many at once would fill the processor's list of misses, and
-// then everything waits (measured: no gain in one go, 6 % of a training of 668,000
-// weights this way).
+// then everything waits (a training of 668,000 weights became 6 % faster this way and
+// no faster in one go).
 class Ahead {
  public:
   // One too many is forgotten.
@@ -23,10 +23,10 @@ class Ahead {
   void ask(int lines) {
     for (int i = 0; i < lines; ++i) {
       if (next_ == end_) {
-        if (asked_ == size_) return;
-        next_ = pieces_[asked_].begin;
-        end_ = pieces_[asked_].end;
-        ++asked_;
+        if (size_ == 0) return;
+        --size_;
+        next_ = pieces_[size_].begin;
+        end_ = pieces_[size_].end;
       }
       __builtin_prefetch(next_, 0, 2);
       next_ += std::min<Index>(end_ - next_, kAlignment);
@@ -41,12 +41,12 @@ class Ahead {
   };
   const char* next_ = nullptr;
   const char* end_ = nullptr;
-  std::size_t asked_ = 0;
   std::size_t size_ = 0;
   std::array<Piece, kCapacity> pieces_;
 };
 
-// More than this does not stay near a core until it is wanted again.
-inline constexpr Index kNearBytes = Index{2} << 20;
+// Weights of more than this are not near a core any more when a step comes back to
+// them.
+inline constexpr Index kNearBytes = Index{512} << 10;
 
 }  // namespace fastmlp

@@ -7,7 +7,6 @@
 #include <limits>
 #include <utility>
 
-#include "ahead.hpp"
 #include "panels.hpp"
 
 namespace fastmlp {
@@ -46,7 +45,7 @@ template <class T, int R, int P, class Finish>
   unrolled<R * P * V>([&](auto i) { sum[i] = Vec<T>(0); });
   for (; depth > 0; depth -= L, x += x_stride) {
     const Index lanes = std::min(L, depth);
-    ahead.ask(4);
+    ahead.ask(8);
     for (Index k = 0; k < lanes; ++k, w += L) {
       std::array<Vec<T>, P * V> weight;
       unrolled<P, V>([&](auto p, auto v) {
@@ -111,7 +110,7 @@ template <class T, int I, int P, int N = kRegisters<T>>
         add ? Vec<T>::load(g + p * g_stride + i * L + n * S) : Vec<T>(0);
   });
   for (; rows > 0; --rows, one += L, many += L) {
-    if (rows % 4 == 0) ahead.ask(1);
+    if (rows % 4 == 0) ahead.ask(2);
     std::array<Vec<T>, P * N> vectors;
     unrolled<P, N>([&](auto p, auto n) {
       vectors[p * N + n] = Vec<T>::load(many + p * many_stride + n * S);
@@ -160,6 +159,21 @@ struct Gate {
   }
 };
 
+namespace detail {
+
+// The weights that are multiplied after input column `k` of some panels: the next chunk
+// of these or, where there is none, the first one of the panels after them.
+template <class T>
+void expect_weights(Panels<T> w, Range panels, Index k, Index columns, Ahead& ahead) {
+  if (k == columns) {
+    panels = {panels.end, std::min(w.count(), panels.end + panels.size())};
+    k = 0;
+  }
+  expect(w, panels, {k, std::min(columns, k + kDepthBlock<T>)}, ahead);
+}
+
+}  // namespace detail
+
 // y = finish(x w + b) for `rows`, for the panels that `w` has; `bias` is padded to
 // whole panels. `done(panel)` follows each panel of y while it is in cache: that is
 // where activations go that no `finish` can do.
@@ -167,9 +181,12 @@ template <class T, class Finish, class Done>
 void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, const Finish& finish,
               Panels<T> y, Ahead& ahead, Done&& done) {
   constexpr int P = Tile<T>::panels;
+  const bool is_far = w.bytes() > kNearBytes;
   const auto part = [&]<int Count>(Index panel, std::integral_constant<int, Count>) {
     for (Index k = 0; k < x.columns; k += kDepthBlock<T>) {
       const Range depth{k, std::min(x.columns, k + kDepthBlock<T>)};
+      if (is_far)
+        detail::expect_weights(w, {panel, panel + Count}, depth.end, x.columns, ahead);
       if (depth.end == x.columns) {
         detail::multiply_panels<Count>(x, rows, w, depth, bias, finish, y, panel,
                                        ahead);

@@ -4,7 +4,6 @@
 
 #include <cstring>
 
-#include "ahead.hpp"
 #include "panels.hpp"
 
 namespace fastmlp {

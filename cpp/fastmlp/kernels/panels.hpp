@@ -4,6 +4,7 @@
 // last column are zero in inputs, weights and gradients; in activations, anything.
 #pragma once
 
+#include "ahead.hpp"
 #include "shuffle.hpp"
 
 namespace fastmlp {
@@ -22,6 +23,7 @@ struct Panels {
   Index width(Index panel) const {
     return std::min(kLanes<T>, columns - panel * kLanes<T>);
   }
+  Index bytes() const { return count() * stride * static_cast<Index>(sizeof(T)); }
   explicit operator bool() const { return data != nullptr; }
 };
 
@@ -82,6 +84,14 @@ void pack(const T* from, Range rows, Panels<T> to) {
 template <class T>
 void unpack(Panels<T> from, Range rows, T* to) {
   unpack(from, rows, to, from.columns);
+}
+
+// Some rows of some panels will be wanted.
+template <class T>
+void expect(Panels<T> matrix, Range panels, Range rows, Ahead& ahead) {
+  for (Index panel = panels.begin; panel < panels.end; ++panel)
+    ahead.add(matrix.at(panel, rows.begin),
+              rows.size() * kLanes<T> * static_cast<Index>(sizeof(T)));
 }
 
 // The square block `from` (lanes x lanes) transposed into `to`.
