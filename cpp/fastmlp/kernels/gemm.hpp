@@ -1,6 +1,7 @@
 // The three products of a dense layer on column panels: y = x w + b, dx = dy w^T and
-// dw = x^T dy. Every element of a result is one chain of FMAs in ascending order, so
-// its bits depend neither on tiles nor on threads.
+// dw = x^T dy. Every element of a result is a sum of chains of FMAs in ascending order,
+// and shapes alone say where they begin: its bits depend neither on rows around it nor
+// on threads.
 #pragma once
 
 #include <array>
@@ -95,6 +96,14 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
   }
 }
 
+// A sum waits some four cycles for the one before it, and two are added up at a time:
+// few sums are cut into chains that take turns with the rows.
+constexpr int gradient_chains(int sums) {
+  int chains = 1;
+  while (chains * sums < 8) chains *= 2;
+  return chains;
+}
+
 // g(i, p) (+)= sum over rows of one(row, i) many(row, p) for I columns of `one` and P
 // panels of `many`, of each row of which N registers are taken: inputs and gradients of
 // outputs, or the other way round.
@@ -104,13 +113,16 @@ template <class T, int I, int P, int N = kRegisters<T>>
                                      Ahead& ahead) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
-  std::array<Vec<T>, I * P * N> sum;
-  unrolled<I, P, N>([&](auto i, auto p, auto n) {
-    sum[(i * P + p) * N + n] =
-        add ? Vec<T>::load(g + p * g_stride + i * L + n * S) : Vec<T>(0);
-  });
-  for (; rows > 0; --rows, one += L, many += L) {
-    if (rows % 4 == 0) ahead.ask(2);
+  constexpr int sums = I * P * N;
+  constexpr int chains = gradient_chains(sums);
+  std::array<Vec<T>, static_cast<std::size_t>(chains * sums)> sum;
+  unrolled<chains * sums>([&](auto j) { sum[j] = Vec<T>(0); });
+  if (add) {
+    unrolled<I, P, N>([&](auto i, auto p, auto n) {
+      sum[(i * P + p) * N + n] = Vec<T>::load(g + p * g_stride + i * L + n * S);
+    });
+  }
+  const auto add_row = [&](auto chain) __attribute__((always_inline)) {
     std::array<Vec<T>, P * N> vectors;
     unrolled<P, N>([&](auto p, auto n) {
       vectors[p * N + n] = Vec<T>::load(many + p * many_stride + n * S);
@@ -118,10 +130,21 @@ template <class T, int I, int P, int N = kRegisters<T>>
     unrolled<I>([&](auto i) {
       const Vec<T> scalar(one[i]);
       unrolled<P * N>([&](auto j) {
-        sum[i * P * N + j] = fma(scalar, vectors[j], sum[i * P * N + j]);
+        Vec<T>& to = sum[chain * sums + i * P * N + j];
+        to = fma(scalar, vectors[j], to);
       });
     });
+    one += L;
+    many += L;
+  };
+  for (; rows >= chains; rows -= chains) {
+    if (rows % 4 < chains) ahead.ask(2);
+    unrolled<chains>(add_row);
   }
+  for (; rows > 0; --rows) add_row(std::integral_constant<int, 0>{});
+  unrolled<chains - 1>([&](auto chain) {
+    unrolled<sums>([&](auto j) { sum[j] = sum[j] + sum[(chain + 1) * sums + j]; });
+  });
   unrolled<I, P, N>([&](auto i, auto p, auto n) {
     sum[(i * P + p) * N + n].store(g + p * g_stride + i * L + n * S);
   });
