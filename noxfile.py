@@ -70,7 +70,9 @@ def sanitize(session: nox.Session) -> None:
         "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own, at exit
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
-    session.run("python", "-m", "pytest", *session.posargs, env=environment)
+    # AddressSanitizer keeps freed memory for a while, which this test would count.
+    kept = "--deselect=tests/test_memory.py::test_parameters_are_held_a_few_times"
+    session.run("python", "-m", "pytest", kept, *session.posargs, env=environment)
 
 
 @nox.session(default=False, python="3.11")

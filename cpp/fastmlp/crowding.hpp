@@ -50,8 +50,8 @@ class Crowding {
   Way way_ = together;
   bool suspected_ = false;  // the last piece together was crowded
   std::array<Record, 2> records_;
-  int until_other_ = 8;  // pieces to go before the other way is tried
-  int next_wait_ = 16;   // ... and from then to the next try
+  int until_other_ = 2;  // pieces to go before the other way is tried
+  int next_wait_ = 4;    // ... and from then to the next try
 };
 
 }  // namespace fastmlp
