@@ -71,8 +71,8 @@ def sanitize(session: nox.Session) -> None:
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     # AddressSanitizer keeps freed memory for a while, which this test would count.
-    kept = "--deselect=tests/test_memory.py::test_parameters_are_held_a_few_times"
-    session.run("python", "-m", "pytest", kept, *session.posargs, env=environment)
+    deselected = "--deselect=tests/test_memory.py::test_parameters_are_held_a_few_times"
+    session.run("python", "-m", "pytest", deselected, *session.posargs, env=environment)
 
 
 @nox.session(default=False, python="3.11")

@@ -120,7 +120,8 @@ TRAININGS = _table(
     Case("mnist", 20_000, 784, (100,), 10, batch=200, epochs=20),
     Case("mid", 10_000, 784, (512, 512), 10, batch=256, epochs=10),
     Case("big", 4096, 1024, (2048, 2048), 10, batch=1024, epochs=4),
-    # Adam's moments of dead units are subnormal from some 800 steps on; these are 5000.
+    # Adam's moments of dead units would be subnormal from some 800 steps on; these are
+    # 5000.
     Case("dead", 10_000, 50, (128, 128), 0, batch=100, epochs=50, dying=True),
     Case("tanh", 20_000, 54, (128, 128), 7, 256, epochs=20, activation="tanh"),
     Case("logistic", 20_000, 54, (128, 128), 7, 256, epochs=20, activation="logistic"),

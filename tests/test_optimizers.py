@@ -176,17 +176,25 @@ def test_arrays_that_do_not_fit_are_refused(name, dtype):
 
 @each_case
 @pytest.mark.parametrize("step", [31, 32])
-def test_no_state_stays_subnormal(optimizer, dtype, step):
-    """What decays below the smallest normal number is zero from step 32, 64, ... on."""
-    tiny = np.finfo(dtype).tiny
-    starts = np.array([0, -tiny / 2, tiny / 8, -4 * tiny, np.nan, 1], dtype)
-    momentum = [starts.copy() for _ in range(_core.optimizers[optimizer[0]]().slots)]
-    w, g = np.ones(6, dtype), np.zeros(6, dtype)
-    update(optimizer, [w], [g], momentum[:], [0.0], 0.01, step)
-    first = momentum[0]
-    rule = _core.optimizers[optimizer[0]](*optimizer[1])
-    decay = dtype.type(rule.momentum if optimizer[0] == "sgd" else rule.beta_1)
-    expected = decay * starts
-    if step == 32:
-        expected[np.abs(expected) < tiny] = 0
-    np.testing.assert_array_equal(first, expected)
+def test_sweep(optimizer, dtype, step):
+    """At steps 32, 64, ... weights and first slots near the subnormal become zero."""
+    swept = np.finfo(dtype).tiny / np.finfo(dtype).eps
+    starts = np.array([0, -swept / 2, swept / 8, -4 * swept, np.nan, 1], dtype)
+    slots = _core.optimizers[optimizer[0]](*optimizer[1]).slots
+    none = np.zeros(6, dtype)
+    update(
+        optimizer,
+        [w := starts.copy()],
+        [none],
+        [none.copy() for _ in range(slots)],
+        [0.0],
+        0.01,
+        step,
+    )
+    state = [starts.copy(), *(none.copy() for _ in range(slots - 1))]
+    update(optimizer, [np.ones(6, dtype)], [none], state, [0.0], 0.01, step)
+    right_state = [s.astype(float) for s in (starts, *[none] * (slots - 1))]
+    reference.update(optimizer, [np.ones(6)], [np.zeros(6)], right_state, 0.01, step)
+    for found, expected in ((w, starts), (state[0], right_state[0])):
+        kept = np.where((step == 32) & (np.abs(expected) < swept), 0, expected)
+        np.testing.assert_allclose(found, kept, rtol=1e-6, atol=0)

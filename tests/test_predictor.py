@@ -56,7 +56,7 @@ def check(model):
     x = draw(500, model.coefs_[0].dtype, seed=1)
     wanted = expected(model, x)
     same(predict(x), wanted)
-    for size in (1, 2, 7, 8, 9, 95, 96, 97):
+    for size in (1, 2, 7, 8, 9, 47, 48, 49, 96, 97):
         same(predict(x[3 : 3 + size]), wanted[3 : 3 + size])
         same(expected(model, x[3 : 3 + size]), wanted[3 : 3 + size])
     for row in range(100):

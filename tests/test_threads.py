@@ -55,6 +55,26 @@ def test_large_network(core, dtype, norm, rate):
         same_bits(other, runs[0])
 
 
+@pytest.mark.parametrize(
+    ("widths", "batch_size", "least", "most"),
+    [((20, 64, 2), 32, 1, 1), ((50, 100, 2), 200, 2, 4), (large, 256, 8, 8)],
+)
+def test_no_more_threads_than_pay(core, widths, batch_size, least, most):
+    """Of eight: one for small steps, no more than find work for larger ones."""
+    found = []
+    for n_threads in (1, 2, 8):
+        net = core(core.stack("relu", widths), "float32", n_threads)
+        parameters = net.draw(np.random.default_rng(0))
+        trainer = net.trainer(
+            "softmax_cross_entropy", ("adam", ()), draw(widths, "float32", 300),
+            parameters, net.state(("adam", ()), parameters), batch_size=batch_size,
+        )  # fmt: skip
+        found.append(trainer.n_threads)
+    assert found[0] == 1
+    assert found[1] == min(2, most)
+    assert least <= found[2] <= most
+
+
 @pytest.mark.parametrize("optimizer", [("sgd", ()), ("adam", ())], ids=lambda o: o[0])
 @pytest.mark.parametrize(
     ("widths", "batch_size"),

@@ -50,6 +50,8 @@ class Crowding {
   Way way_ = together;
   bool suspected_ = false;  // the last piece together was crowded
   std::array<Record, 2> records_;
+  // Most crowds last less than a tenth of a second, such as threads that still spin
+  // after a matrix product of NumPy's.
   int until_other_ = 2;  // pieces to go before the other way is tried
   int next_wait_ = 4;    // ... and from then to the next try
 };

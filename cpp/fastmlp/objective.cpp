@@ -18,10 +18,8 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
       loss_(loss),
       data_(data),
       settings_(settings),
-      n_threads_(
-          useful_threads(6 * static_cast<double>(std::min(data.x.rows, kChunkRows) *
-                                                 network_.weights()),
-                         settings.n_threads)),
+      n_threads_(gradient_threads<T>(network_, std::min(data.x.rows, kChunkRows),
+                                     settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
       pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients),

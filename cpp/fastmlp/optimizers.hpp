@@ -12,17 +12,6 @@
 
 namespace fastmlp {
 
-// The state of weights that learn no more decays to subnormal numbers and would stay
-// there, and arithmetic on those costs a hundred cycles and more (5 % of a training of
-// eight layers of 64). Now and then is often enough to make zeros of them.
-inline bool sweeps_at(std::int64_t t) { return t % 32 == 0; }
-
-template <class T>
-void sweep(bool sweeps, Vec<T>& s) {
-  if (!sweeps) return;
-  s = unless(abs(s) < Vec<T>(std::numeric_limits<T>::min()), s);
-}
-
 struct Sgd {
   static constexpr const char* name = "sgd";
   static constexpr const char* class_name = "Sgd";
@@ -43,19 +32,17 @@ struct Sgd {
     static constexpr int slots = Sgd::slots;
     Vec<T> momentum, rate;
     bool nesterov;
-    bool sweeps;
     void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
       const Vec<T> step = rate * g;
       s[0] = momentum * s[0] - step;
-      sweep(sweeps, s[0]);
       w = w + (nesterov ? momentum * s[0] - step : s[0]);
     }
   };
   // The rule of step `t` = 1, 2, ...
   template <class T>
-  Rule<T> at(double learning_rate, std::int64_t t) const {
+  Rule<T> at(double learning_rate, std::int64_t) const {
     return {Vec<T>(static_cast<T>(momentum)), Vec<T>(static_cast<T>(learning_rate)),
-            nesterov, sweeps_at(t)};
+            nesterov};
   }
 };
 
@@ -81,10 +68,8 @@ struct Adam {
   struct Rule {
     static constexpr int slots = Adam::slots;
     Vec<T> beta_1, rest_1, beta_2, rest_2, rate, epsilon;
-    bool sweeps;
     void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
       s[0] = fma(beta_1, s[0], rest_1 * g);
-      sweep(sweeps, s[0]);
       s[1] = fma(beta_2, s[1], rest_2 * (g * g));
       w = w - rate * s[0] / (sqrt(s[1]) + epsilon);
     }
@@ -95,8 +80,8 @@ struct Adam {
     const double rate =
         learning_rate * std::sqrt(1 - std::pow(beta_2, n)) / (1 - std::pow(beta_1, n));
     const auto vec = [](double x) { return Vec<T>(static_cast<T>(x)); };
-    return {vec(beta_1), vec(1 - beta_1), vec(beta_2), vec(1 - beta_2),
-            vec(rate),   vec(epsilon),    sweeps_at(t)};
+    return {vec(beta_1),     vec(1 - beta_1), vec(beta_2),
+            vec(1 - beta_2), vec(rate),       vec(epsilon)};
   }
 };
 
@@ -126,18 +111,39 @@ OptimizerRule<T> rule_at(const Optimizer& optimizer, double learning_rate,
       optimizer);
 }
 
+// Whether the step `t` = 1, 2, ... sweeps: see update().
+inline bool sweeps_at(std::int64_t t) { return t % 32 == 0; }
+
+namespace detail {
+
+// 0 instead of a number so small that its products with rates are subnormal.
+template <class T>
+Vec<T> swept(Vec<T> x) {
+  using Limits = std::numeric_limits<T>;
+  return unless(abs(x) < Vec<T>(Limits::min() / Limits::epsilon()), x);
+}
+
+}  // namespace detail
+
 // What the rule's gradient is made of: scale x (g + alpha w), where g is a sum over
-// rows and scale the inverse of their weight. In this order, as in scikit-learn, sums
-// that overflow show.
+// rows and scale the inverse of their weight (in this order, as in scikit-learn, sums
+// that overflow show); and whether the step sweeps.
 template <class T>
 struct GradientForm {
   T scale = T(1);
   T alpha = T(0);
+  bool sweeps = false;
 };
 
 // One step for n parameters side by side (whole registers). With a penalty, adds the
 // squares that they had before the step to `squares`. Rule and pointers are copies, so
 // that no store can change them and they stay in registers.
+//
+// Momentum of weights that learn no more decays until it is subnormal and stays there,
+// as do the weights themselves under a penalty, and arithmetic on such numbers costs a
+// hundred cycles and more (5 % of a training of eight layers of 64). A form that sweeps
+// makes zeros of both; now and then is often enough. Adam's second moment decays a
+// hundred times more slowly, and its smallest numbers count where epsilon is small.
 template <class T, class Rule>
 void update(Rule rule, GradientForm<T> form, Index n, T* w, const T* g,
             std::array<T*, Rule::slots> state, Vec<T>& squares) {
@@ -146,6 +152,10 @@ void update(Rule rule, GradientForm<T> form, Index n, T* w, const T* g,
     std::array<Vec<T>, Rule::slots> s;
     for (std::size_t k = 0; k < s.size(); ++k) s[k] = Vec<T>::load(state[k] + i);
     rule(weight, gradient, s);
+    if (form.sweeps) {
+      weight = detail::swept(weight);
+      s[0] = detail::swept(s[0]);
+    }
     for (std::size_t k = 0; k < s.size(); ++k) s[k].store(state[k] + i);
     weight.store(w + i);
   };

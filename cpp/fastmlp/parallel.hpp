@@ -5,7 +5,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <functional>
+#include <initializer_list>
 #include <vector>
 
 #include "types.hpp"
@@ -131,11 +133,34 @@ inline double now() {
 // CPU seconds of the calling thread so far.
 double thread_seconds();
 
-// The threads worth having for so many floating-point operations between two barriers:
-// below the limit a second one costs more there than it brings.
-inline int useful_threads(double flops, int wanted) {
-  constexpr double serial = 1.5e6;
-  return flops < serial || in_forked_child() ? 1 : wanted;
+// Floating-point operations between two barriers, in equal pieces that one thread takes
+// as a whole.
+struct Phase {
+  double operations;
+  Index pieces;
+};
+
+// How many threads, up to `wanted`, go through these phases in the least time. A
+// barrier costs as much as the operations given here, and again with every doubling of
+// the team (measured: two threads and one take the same time for two phases of 0.75e6
+// each).
+inline int useful_threads(std::initializer_list<Phase> phases, int wanted) {
+  constexpr double barrier = 0.375e6;
+  if (in_forked_child()) return 1;
+  const auto cost = [&](int n) {
+    double sum = 0;
+    for (const Phase& phase : phases)
+      sum += phase.operations * static_cast<double>(divide_up(phase.pieces, n)) /
+                 static_cast<double>(phase.pieces) +
+             barrier * std::ceil(std::log2(n));
+    return sum;
+  };
+  Index most = 1;
+  for (const Phase& phase : phases) most = std::max(most, phase.pieces);
+  int best = 1;
+  for (int n = 2; n <= std::min<Index>(wanted, most); ++n)
+    if (cost(n) < cost(best)) best = n;
+  return best;
 }
 
 // How a call outside a trainer runs.

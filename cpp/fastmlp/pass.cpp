@@ -18,6 +18,14 @@ std::vector<GradientUnit> gradient_units(const Network& network) {
 }
 
 template <class T>
+int gradient_threads(const Network& network, Index rows, int wanted) {
+  const double product = 2 * static_cast<double>(rows * network.weights());
+  const auto units = gradient_units<T>(network).size();
+  const Index pieces = std::max<Index>(1, static_cast<Index>(units));
+  return useful_threads({{2 * product, row_blocks(rows)}, {product, pieces}}, wanted);
+}
+
+template <class T>
 Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose)
     : network_(network),
       capacity_(capacity),
@@ -83,6 +91,16 @@ void Pass<T>::commit(Parameters<T>& parameters) const {
   for (const Index l : network_.batch_norms())
     batch_norm_commit(*network_.get<BatchNorm>(l), work(l).batch,
                       parameters.template get<BatchNormState<T>>(l));
+}
+
+template <class T>
+Range Pass<T>::rows_after(const Member& member, Index block) const {
+  const Index rows = settings_.rows;
+  const Index blocks = row_blocks(rows);
+  const Range mine = even_part(blocks, member.size, member.index);
+  if (block + 1 < mine.end) return even_part(rows, blocks, block + 1);
+  const Range first = even_part(rows, blocks, mine.begin);
+  return {rows + first.begin, rows + first.end};
 }
 
 template <class T>
@@ -177,13 +195,12 @@ Index Pass<T>::backward_layer(Index l, Index to, Range rows) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerWork<T>& below = at(taken_along ? l - 1 : l);
-    Ahead nothing;
+    Ahead ahead;
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
-        dense_backward(state, w.dy, w.dx, rows, Gate<T>{below.y}, nothing,
-                       [](Index) {});
+        dense_backward(state, w.dy, w.dx, rows, Gate<T>{below.y}, ahead, [](Index) {});
       } else {
-        dense_backward(state, w.dy, w.dx, rows, Floor<T>{}, nothing, [&](Index p) {
+        dense_backward(state, w.dy, w.dx, rows, Floor<T>{}, ahead, [&](Index p) {
           activate_backward(f, below.y, below.slope, w.dx, p, rows);
         });
       }
@@ -277,6 +294,8 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
 
 template std::vector<GradientUnit> gradient_units<float>(const Network&);
 template std::vector<GradientUnit> gradient_units<double>(const Network&);
+template int gradient_threads<float>(const Network&, Index, int);
+template int gradient_threads<double>(const Network&, Index, int);
 template class Pass<float>;
 template class Pass<double>;
 

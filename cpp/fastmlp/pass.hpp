@@ -94,6 +94,10 @@ class Pass {
   // in between, and nobody goes on once it has said no.
   template <class F>
   void each_block(const Member& member, F&& f);
+  // The rows that a member of a team will take after a block, if all batches are of one
+  // size: those of the next block in its part or, after the last one, of the first one
+  // in the next batch, counted on from this batch.
+  Range rows_after(const Member& member, Index block) const;
   void watch(const std::function<bool()>* keep_going) { keep_going_ = keep_going; }
   bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
 
@@ -170,6 +174,11 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
 // The gradient's units, in a fixed order.
 template <class T>
 std::vector<GradientUnit> gradient_units(const Network& network);
+
+// How many threads, up to `wanted`, are worth having for the gradient of so many rows:
+// they share row blocks first, then units.
+template <class T>
+int gradient_threads(const Network& network, Index rows, int wanted);
 
 extern template class Pass<float>;
 extern template class Pass<double>;

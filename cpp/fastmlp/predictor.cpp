@@ -5,6 +5,8 @@ namespace fastmlp {
 namespace {
 
 constexpr Index kFewRows = 8;  // a workspace for them stays in the cache
+// Long rows, those that come next and the first layer's weights stay in a cache (784
+// columns: 96 rows at once take 2 % longer).
 constexpr Index kRowsAtOnce = 48;
 
 // Probabilities p in the second half of `to` (n, 2) become its rows 1 - p, p.
@@ -53,8 +55,7 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   const Index n = question.n;
   const Index blocks = divide_up(n, kRowsAtOnce);
   if (blocks == 0) return Prediction::done;
-  const int n_threads = static_cast<int>(
-      std::min<Index>(useful_threads(flops(n), execution.n_threads), blocks));
+  const int n_threads = useful_threads({{flops(n), blocks}}, execution.n_threads);
   Workspaces workspaces = take(n_threads, n);
   std::atomic<Prediction> state{Prediction::done};
   run_team(n_threads, [&](const Member& member) {

@@ -15,8 +15,7 @@ Propagation<T>::Propagation(Network network, Index rows,
 
 template <class T>
 int Propagation<T>::threads(const Execution& execution) const {
-  const double flops = 2 * static_cast<double>(rows_ * network_.weights());
-  return useful_threads(flops, execution.n_threads);
+  return gradient_threads<T>(network_, rows_, execution.n_threads);
 }
 
 template <class T>

@@ -40,7 +40,8 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       settings_(within(settings, data.x.rows)),
       step_operations_(6 *
                        static_cast<double>(settings_.batch_size * network_.weights())),
-      n_threads_(useful_threads(step_operations_, settings.n_threads)),
+      n_threads_(
+          gradient_threads<T>(network_, settings_.batch_size, settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
@@ -134,7 +135,7 @@ void Trainer<T>::step(const Member& member) {
   const auto share = [&](int i) { return share_of_units(i, member.size); };
   member.each_of_parts(share, [&](Index u) {
     const auto unit = static_cast<std::size_t>(u);
-    unit_norm_[unit] = update(units_[unit], scratch);
+    unit_norm_[unit] = update(unit, scratch);
   });
   member.barrier([this] { finish_step(); });
 }
@@ -148,8 +149,10 @@ void Trainer<T>::rows_phase(const Member& member) {
       member,
       [&](Index block, Range rows, Ahead& ahead) {
         gather(data_.x, order, rows, rows_ - position_, pass_.input());
-        if (rows_are_long_)
-          expect_rows(data_.x, order, rows_after(member, block), ahead);
+        if (!rows_are_long_) return;
+        const Range next = pass_.rows_after(member, block);
+        const Index end = rows_ - position_;
+        expect_rows(data_.x, order, {next.begin, std::min(next.end, end)}, ahead);
       },
       [&](Index block, Range rows) {
         block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
@@ -158,20 +161,6 @@ void Trainer<T>::rows_phase(const Member& member) {
         pass_.backward_top(block, rows);
       });
   pass_.backward_rest(member);
-}
-
-// The rows that a member will gather after a block: those of the next block in its part
-// or, after the last one, of the first one in the next batch.
-template <class T>
-Range Trainer<T>::rows_after(const Member& member, Index block) const {
-  const Index rows = pass_.settings().rows;
-  const Index blocks = row_blocks(rows);
-  const Range mine = even_part(blocks, member.size, member.index);
-  const bool is_last = block + 1 >= mine.end;
-  const Range next = even_part(rows, blocks, is_last ? mine.begin : block + 1);
-  const Index batch = is_last ? rows : 0;
-  const Index end = rows_ - position_;
-  return {std::min(batch + next.begin, end), std::min(batch + next.end, end)};
 }
 
 // Between the phases: the batch's loss; from here on the step will be completed.
@@ -222,11 +211,12 @@ Range Trainer<T>::share_of_units(int member, int members) const {
 }
 
 template <class T>
-double Trainer<T>::update(const GradientUnit& unit, T* scratch) {
+double Trainer<T>::update(std::size_t number, T* scratch) {
+  const Index layer = units_[number].layer;
   return std::visit(
       [&](const auto& rule) {
-        if (network_.get<Dense>(unit.layer)) return update_dense(unit, rule, scratch);
-        update_batch_norm(unit.layer, rule);
+        if (network_.get<Dense>(layer)) return update_dense(number, rule, scratch);
+        update_batch_norm(layer, rule);
         return 0.0;
       },
       rule_);
@@ -250,18 +240,19 @@ static auto parts(const std::array<State*, N>& states, Part&& part) {
   return found;
 }
 
-// What a unit's gradient and update will read and the first rows of the next unit's,
-// the latest first.
+// The blocks that a unit's update changes and what its gradient reads of the outputs'
+// after the first rows, before the first rows that the next unit's reads.
 template <class T>
 template <class State, std::size_t N>
-void Trainer<T>::expect_unit(const GradientUnit& unit,
-                             const std::array<State*, N>& states, Ahead& ahead) const {
+void Trainer<T>::expect_unit(std::size_t number, const std::array<State*, N>& states,
+                             Ahead& ahead) const {
   constexpr Index L = kLanes<T>;
   const Index rows = pass_.settings().rows;
   const Range first{0, std::min(rows, kGradientRows)};
-  const auto& [layer, dense] = unit;
-  const GradientUnit* const next = &unit + 1;
-  if (next != units_.data() + units_.size() && network_.get<Dense>(next->layer)) {
+  const auto& [layer, dense] = units_[number];
+  const GradientUnit* const next =
+      number + 1 < units_.size() ? &units_[number + 1] : nullptr;
+  if (next && network_.get<Dense>(next->layer)) {
     const LayerWork<T>& work = pass_.work(next->layer);
     expect(work.dy, next->dense.outputs, first, ahead);
     if (next->layer != layer || next->dense.inputs.begin != dense.inputs.begin)
@@ -285,14 +276,15 @@ void Trainer<T>::expect_unit(const GradientUnit& unit,
 // The weight gradient is never stored: each of its blocks is used up in L1.
 template <class T>
 template <class Rule>
-double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
-                                T* scratch) {
+double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch) {
   using State = DenseState<T>;
   constexpr Index L = kLanes<T>;
-  const Index layer = unit.layer;
+  const Index layer = units_[number].layer;
+  const DenseUnit& unit = units_[number].dense;
   State& dense = parameters_.template get<State>(layer);
   const LayerWork<T>& work = pass_.work(layer);
-  const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha)};
+  const bool sweeps = sweeps_at(settings_.step + 1);
+  const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha), sweeps};
   const auto states = layer_states<State>(state_, layer, rule);
   Vec<T> squares(0);
   const auto apply = [&](GradientForm<T> form, Index n, auto&& part,
@@ -311,15 +303,15 @@ double Trainer<T>::update_dense(const GradientUnit& unit, const Rule& rule,
   };
   const auto narrow = [&](Index i, const T* gradient) {
     const auto block = [&](const State& s) { return s.narrow(i); };
-    apply(penalized, unit.dense.narrow * L, block, gradient);
+    apply(penalized, unit.narrow * L, block, gradient);
   };
   const auto biases = [&](Range panels, const T* gradient) {
     const auto lanes = [&](const State& s) { return s.bias.data() + panels.begin * L; };
-    apply({scale_}, panels.size() * L, lanes, gradient);
+    apply({scale_, T(0), sweeps}, panels.size() * L, lanes, gradient);
   };
   Ahead ahead;
-  if (weights_are_far_) expect_unit(unit, states, ahead);
-  dense_gradient(unit.dense, work.x, work.dy, pass_.settings().rows, scratch, ahead,
+  if (weights_are_far_) expect_unit(number, states, ahead);
+  dense_gradient(unit, work.x, work.dy, pass_.settings().rows, scratch, ahead,
                  GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));
 }
@@ -333,11 +325,12 @@ void Trainer<T>::update_batch_norm(Index layer, const Rule& rule) {
   const auto scale = [](const State& s) { return s.scale.data(); };
   const auto shift = [](const State& s) { return s.shift.data(); };
   const auto states = layer_states<State>(state_, layer, rule);
+  const GradientForm<T> form{scale_, T(0), sweeps_at(settings_.step + 1)};
   Vec<T> squares(0);  // stays so: there is no penalty
-  fastmlp::update(rule, GradientForm<T>{scale_}, batch.features, scale(norm),
-                  batch.scale_gradient.data(), parts(states, scale), squares);
-  fastmlp::update(rule, GradientForm<T>{scale_}, batch.features, shift(norm),
-                  batch.shift_gradient.data(), parts(states, shift), squares);
+  fastmlp::update(rule, form, batch.features, scale(norm), batch.scale_gradient.data(),
+                  parts(states, scale), squares);
+  fastmlp::update(rule, form, batch.features, shift(norm), batch.shift_gradient.data(),
+                  parts(states, shift), squares);
 }
 
 template class Trainer<float>;

@@ -66,17 +66,16 @@ class Trainer {
   void prepare_step();
   void step(const Member& member);
   void rows_phase(const Member& member);
-  Range rows_after(const Member& member, Index block) const;
   void finish_rows();
   void finish_step();
   bool is_time_up();
 
-  double update(const GradientUnit& unit, T* scratch);
+  double update(std::size_t number, T* scratch);
   template <class State, std::size_t N>
-  void expect_unit(const GradientUnit& unit, const std::array<State*, N>& states,
+  void expect_unit(std::size_t number, const std::array<State*, N>& states,
                    Ahead& ahead) const;
   template <class Rule>
-  double update_dense(const GradientUnit& unit, const Rule& rule, T* scratch);
+  double update_dense(std::size_t number, const Rule& rule, T* scratch);
   template <class Rule>
   void update_batch_norm(Index layer, const Rule& rule);
   Range share_of_units(int member, int members) const;

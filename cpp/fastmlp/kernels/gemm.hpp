@@ -31,13 +31,14 @@ inline constexpr Index kGradientRows = 320;
 
 namespace detail {
 
-// y(r, p) = finish(start(r, p) + sum over k of x(r, k) w(k, p)), for R rows and P
-// panels. Never inlined and not unrolled over k: both cost registers (a spill costs 20
+// y(r, p) = finish(sum over k of x(r, k) w(k, p) + added(r, p)), for R rows and P
+// panels. Sums that began with what is added would wait for its loads (some 30 cycles a
+// tile). Never inlined and not unrolled over k: both cost registers (a spill costs 20
 // %).
 template <class T, int R, int P, class Finish>
 [[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, const T* w,
-                                     Index w_stride, Index depth, const T* start,
-                                     Index start_row, Index start_stride, Finish finish,
+                                     Index w_stride, Index depth, const T* added,
+                                     Index added_row, Index added_stride, Finish finish,
                                      T* y, Index y_stride, Ahead& ahead) {
   constexpr int V = kRegisters<T>;
   constexpr int S = Vec<T>::size;
@@ -46,7 +47,7 @@ template <class T, int R, int P, class Finish>
   unrolled<R * P * V>([&](auto i) { sum[i] = Vec<T>(0); });
   for (; depth > 0; depth -= L, x += x_stride) {
     const Index lanes = std::min(L, depth);
-    ahead.ask(8);
+    ahead.ask(kLinesWithPanel);
     for (Index k = 0; k < lanes; ++k, w += L) {
       std::array<Vec<T>, P * V> weight;
       unrolled<P, V>([&](auto p, auto v) {
@@ -61,8 +62,8 @@ template <class T, int R, int P, class Finish>
     }
   }
   unrolled<R, P, V>([&](auto r, auto p, auto v) {
-    const Vec<T> rest = Vec<T>::load(start + r * start_row + p * start_stride + v * S);
-    finish(sum[(r * P + p) * V + v] + rest, p, r * L + v * S)
+    const Vec<T> more = Vec<T>::load(added + r * added_row + p * added_stride + v * S);
+    finish(sum[(r * P + p) * V + v] + more, p, r * L + v * S)
         .store(y + r * L + p * y_stride + v * S);
   });
 }
@@ -76,8 +77,8 @@ void multiply_rows(int rows, std::integer_sequence<int, R...>,
   kernels[static_cast<std::size_t>(rows - 1)](arguments...);
 }
 
-// y = finish(start + x w) for `rows`, P panels from `panel` on, input columns of
-// `depth`.
+// y = finish(x w + b) for `rows`, P panels from `panel` on and input columns of
+// `depth`; instead of b, y's own where columns came before.
 template <int P, class T, class Finish>
 void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T* bias,
                      const Finish& finish, Panels<T> y, Index panel, Ahead& ahead) {
@@ -138,15 +139,14 @@ template <class T, int I, int P, int N = kRegisters<T>>
     many += L;
   };
   for (; rows >= chains; rows -= chains) {
-    if (rows % 4 < chains) ahead.ask(2);
+    if (rows % 4 < chains) ahead.ask(kLinesWithRows);
     unrolled<chains>(add_row);
   }
   for (; rows > 0; --rows) add_row(std::integral_constant<int, 0>{});
-  unrolled<chains - 1>([&](auto chain) {
-    unrolled<sums>([&](auto j) { sum[j] = sum[j] + sum[(chain + 1) * sums + j]; });
-  });
   unrolled<I, P, N>([&](auto i, auto p, auto n) {
-    sum[(i * P + p) * N + n].store(g + p * g_stride + i * L + n * S);
+    constexpr int j = (i * P + p) * N + n;
+    unrolled<chains - 1>([&](auto c) { sum[j] = sum[j] + sum[(c + 1) * sums + j]; });
+    sum[j].store(g + p * g_stride + i * L + n * S);
   });
 }
 
@@ -184,15 +184,22 @@ struct Gate {
 
 namespace detail {
 
-// The weights that are multiplied after input column `k` of some panels: the next chunk
-// of these or, where there is none, the first one of the panels after them.
+// The input columns that are multiplied in one go: a chunk of whole panels, as large as
+// the others.
 template <class T>
-void expect_weights(Panels<T> w, Range panels, Index k, Index columns, Ahead& ahead) {
-  if (k == columns) {
-    panels = {panels.end, std::min(w.count(), panels.end + panels.size())};
-    k = 0;
-  }
-  expect(w, panels, {k, std::min(columns, k + kDepthBlock<T>)}, ahead);
+Range depth_chunk(Index columns, Index chunks, Index chunk) {
+  const Range panels = even_part(divide_up(columns, kLanes<T>), chunks, chunk);
+  return {panels.begin * kLanes<T>, std::min(columns, panels.end * kLanes<T>)};
+}
+
+// The weights that are multiplied after a chunk of some panels: the next chunk or,
+// where there is none, the first one of the panels after them.
+template <class T>
+void expect_weights(Panels<T> w, Range panels, Index columns, Index chunks, Index chunk,
+                    Ahead& ahead) {
+  const bool is_last = chunk + 1 == chunks;
+  if (is_last) panels = {panels.end, std::min(w.count(), panels.end + panels.size())};
+  expect(w, panels, depth_chunk<T>(columns, chunks, is_last ? 0 : chunk + 1), ahead);
 }
 
 }  // namespace detail
@@ -204,18 +211,22 @@ template <class T, class Finish, class Done>
 void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, const Finish& finish,
               Panels<T> y, Ahead& ahead, Done&& done) {
   constexpr int P = Tile<T>::panels;
-  const bool is_far = w.bytes() > kNearBytes;
+  const Index chunks = divide_up(x.columns, kDepthBlock<T>);
+  // Few rows are multiplied in less time than it takes to ask for more.
+  const bool asks = w.bytes() > kNearBytes && rows.size() > 3 * Tile<T>::rows;
   const auto part = [&]<int Count>(Index panel, std::integral_constant<int, Count>) {
-    for (Index k = 0; k < x.columns; k += kDepthBlock<T>) {
-      const Range depth{k, std::min(x.columns, k + kDepthBlock<T>)};
-      if (is_far)
-        detail::expect_weights(w, {panel, panel + Count}, depth.end, x.columns, ahead);
-      if (depth.end == x.columns) {
-        detail::multiply_panels<Count>(x, rows, w, depth, bias, finish, y, panel,
-                                       ahead);
+    for (Index chunk = 0; chunk < chunks; ++chunk) {
+      const Range depth = detail::depth_chunk<T>(x.columns, chunks, chunk);
+      if (asks)
+        detail::expect_weights(w, {panel, panel + Count}, x.columns, chunks, chunk,
+                               ahead);
+      const auto chunk_finished = [&](const auto& how) {
+        detail::multiply_panels<Count>(x, rows, w, depth, bias, how, y, panel, ahead);
+      };
+      if (chunk + 1 == chunks) {
+        chunk_finished(finish);
       } else {
-        detail::multiply_panels<Count>(x, rows, w, depth, bias, Floor<T>{}, y, panel,
-                                       ahead);
+        chunk_finished(Floor<T>{});
       }
     }
     for (Index p = panel; p < panel + Count; ++p) done(p);

@@ -24,7 +24,11 @@ struct InputView {
   bool long_indices = false;
 
   bool is_sparse() const { return row_starts != nullptr; }
-  Index number_size() const { return is_double ? sizeof(double) : sizeof(float); }
+  bool is_contiguous() const {  // along its rows
+    return !is_sparse() &&
+           column_stride ==
+               static_cast<Index>(is_double ? sizeof(double) : sizeof(float));
+  }
   // The rows from `first` on.
   InputView from(Index first) const {
     InputView part = *this;
@@ -123,7 +127,7 @@ void gather_sparse(const InputView& x, const Index* order, Range rows, Panels<T>
 template <class Source, class T, class Seen>
 void gather(const InputView& x, const Index* order, Range rows, Index known,
             Panels<T> to, Seen& seen) {
-  if (!x.is_sparse() && x.column_stride == sizeof(Source)) {
+  if (x.is_contiguous()) {
     gather_contiguous<Source>(x, order, rows, known, to, seen);
   } else if (!x.is_sparse()) {
     gather_strided<Source>(x, order, rows, to, seen);
@@ -194,14 +198,14 @@ bool gather_finite(const InputView& x, const Index* order, Range rows, Index kno
 inline bool has_long_rows(const InputView& x) {
   constexpr Index long_row = 1024;  // bytes
   const Index bytes = x.columns * x.column_stride;
-  return !x.is_sparse() && x.number_size() == x.column_stride && bytes >= long_row;
+  return x.is_contiguous() && bytes >= long_row;
 }
 
 // Rows order[rows] of such a matrix, which will be gathered after the products that
 // `ahead` is for.
 inline void expect_rows(const InputView& x, const Index* order, Range rows,
                         Ahead& ahead) {
-  for (Index row = rows.begin; row < rows.end; ++row)
+  for (Index row = rows.end; row-- > rows.begin;)
     ahead.add(x.data + (order ? order[row] : row) * x.row_stride,
               x.columns * x.column_stride);
 }

@@ -86,10 +86,10 @@ void unpack(Panels<T> from, Range rows, T* to) {
   unpack(from, rows, to, from.columns);
 }
 
-// Some rows of some panels will be wanted.
+// Some rows of some panels will be wanted, the first panel first.
 template <class T>
 void expect(Panels<T> matrix, Range panels, Range rows, Ahead& ahead) {
-  for (Index panel = panels.begin; panel < panels.end; ++panel)
+  for (Index panel = panels.end; panel-- > panels.begin;)
     ahead.add(matrix.at(panel, rows.begin),
               rows.size() * kLanes<T> * static_cast<Index>(sizeof(T)));
 }
