@@ -8,8 +8,8 @@ namespace {
 
 // One step on plain arrays: through aligned registers, a piece at a time.
 template <class T>
-void update_array(const OptimizerRule<T>& rule, T alpha, bool sweeps, Index n, T* w,
-                  const T* g, const std::vector<T*>& state) {
+void update_array(const OptimizerRule<T>& rule, T alpha, Index n, T* w, const T* g,
+                  const std::vector<T*>& state) {
   constexpr Index piece = 1024;
   std::visit(
       [&]<class Rule>(const Rule& r) {
@@ -26,8 +26,8 @@ void update_array(const OptimizerRule<T>& rule, T alpha, bool sweeps, Index n, T
             std::copy_n(state[k] + i, size, s[k]);
           }
           Vec<T> squares(0);
-          update(r, GradientForm<T>{T(1), alpha, sweeps}, padded, buffer[0], buffer[1],
-                 s, squares);
+          update(r, GradientForm<T>{T(1), alpha}, padded, buffer[0], buffer[1], s,
+                 squares);
           std::copy_n(buffer[0], size, w + i);
           for (std::size_t k = 0; k < s.size(); ++k)
             std::copy_n(s[k], size, state[k] + i);
@@ -55,10 +55,9 @@ void update_all(const Optimizer& optimizer, py::list parameters, py::list gradie
       py::array array = array_at(state, k * n + i, "state");
       slot_data.push_back(write<T>(array, "state", shape));
     }
-    update_array<T>(rule, static_cast<T>(alphas[i]), sweeps_at(step), w.size(),
-                    write<T>(w, "parameters", shape),
-                    read<T>(array_at(gradients, i, "gradients"), "gradients", shape),
-                    slot_data);
+    update_array<T>(
+        rule, static_cast<T>(alphas[i]), w.size(), write<T>(w, "parameters", shape),
+        read<T>(array_at(gradients, i, "gradients"), "gradients", shape), slot_data);
   }
 }
 

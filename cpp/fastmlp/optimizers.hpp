@@ -32,6 +32,7 @@ struct Sgd {
     static constexpr int slots = Sgd::slots;
     Vec<T> momentum, rate;
     bool nesterov;
+    bool sweeps = false;  // see update()
     void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
       const Vec<T> step = rate * g;
       s[0] = momentum * s[0] - step;
@@ -68,6 +69,7 @@ struct Adam {
   struct Rule {
     static constexpr int slots = Adam::slots;
     Vec<T> beta_1, rest_1, beta_2, rest_2, rate, epsilon;
+    bool sweeps = false;  // see update()
     void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
       s[0] = fma(beta_1, s[0], rest_1 * g);
       s[1] = fma(beta_2, s[1], rest_2 * (g * g));
@@ -106,13 +108,12 @@ OptimizerRule<T> rule_at(const Optimizer& optimizer, double learning_rate,
                          std::int64_t t) {
   return std::visit(
       [&](const auto& o) -> OptimizerRule<T> {
-        return o.template at<T>(learning_rate, t);
+        auto rule = o.template at<T>(learning_rate, t);
+        rule.sweeps = t % 32 == 0;
+        return rule;
       },
       optimizer);
 }
-
-// Whether the step `t` = 1, 2, ... sweeps: see update().
-inline bool sweeps_at(std::int64_t t) { return t % 32 == 0; }
 
 namespace detail {
 
@@ -126,13 +127,12 @@ Vec<T> swept(Vec<T> x) {
 }  // namespace detail
 
 // What the rule's gradient is made of: scale x (g + alpha w), where g is a sum over
-// rows and scale the inverse of their weight (in this order, as in scikit-learn, sums
-// that overflow show); and whether the step sweeps.
+// rows and scale the inverse of their weight. In this order, as in scikit-learn, sums
+// that overflow show.
 template <class T>
 struct GradientForm {
   T scale = T(1);
   T alpha = T(0);
-  bool sweeps = false;
 };
 
 // One step for n parameters side by side (whole registers). With a penalty, adds the
@@ -141,7 +141,7 @@ struct GradientForm {
 //
 // Momentum of weights that learn no more decays until it is subnormal and stays there,
 // as do the weights themselves under a penalty, and arithmetic on such numbers costs a
-// hundred cycles and more (5 % of a training of eight layers of 64). A form that sweeps
+// hundred cycles and more (5 % of a training of eight layers of 64). A rule that sweeps
 // makes zeros of both; now and then is often enough. Adam's second moment decays a
 // hundred times more slowly, and its smallest numbers count where epsilon is small.
 template <class T, class Rule>
@@ -152,7 +152,7 @@ void update(Rule rule, GradientForm<T> form, Index n, T* w, const T* g,
     std::array<Vec<T>, Rule::slots> s;
     for (std::size_t k = 0; k < s.size(); ++k) s[k] = Vec<T>::load(state[k] + i);
     rule(weight, gradient, s);
-    if (form.sweeps) {
+    if (rule.sweeps) {
       weight = detail::swept(weight);
       s[0] = detail::swept(s[0]);
     }

@@ -283,8 +283,7 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch
   const DenseUnit& unit = units_[number].dense;
   State& dense = parameters_.template get<State>(layer);
   const LayerWork<T>& work = pass_.work(layer);
-  const bool sweeps = sweeps_at(settings_.step + 1);
-  const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha), sweeps};
+  const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha)};
   const auto states = layer_states<State>(state_, layer, rule);
   Vec<T> squares(0);
   const auto apply = [&](GradientForm<T> form, Index n, auto&& part,
@@ -307,7 +306,7 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch
   };
   const auto biases = [&](Range panels, const T* gradient) {
     const auto lanes = [&](const State& s) { return s.bias.data() + panels.begin * L; };
-    apply({scale_, T(0), sweeps}, panels.size() * L, lanes, gradient);
+    apply({scale_}, panels.size() * L, lanes, gradient);
   };
   Ahead ahead;
   if (weights_are_far_) expect_unit(number, states, ahead);
@@ -325,7 +324,7 @@ void Trainer<T>::update_batch_norm(Index layer, const Rule& rule) {
   const auto scale = [](const State& s) { return s.scale.data(); };
   const auto shift = [](const State& s) { return s.shift.data(); };
   const auto states = layer_states<State>(state_, layer, rule);
-  const GradientForm<T> form{scale_, T(0), sweeps_at(settings_.step + 1)};
+  const GradientForm<T> form{scale_};
   Vec<T> squares(0);  // stays so: there is no penalty
   fastmlp::update(rule, form, batch.features, scale(norm), batch.scale_gradient.data(),
                   parts(states, scale), squares);

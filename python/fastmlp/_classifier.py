@@ -316,18 +316,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            Where X has another number of features than in `fit`, or is not finite.
+        sklearn.exceptions.NotFittedError, ValueError
+            As from `predict`.
         """
-        outputs = forward(self, X)
-        if outputs.shape[1] > 1:
-            return outputs
-        both = np.empty((len(outputs), 2), outputs.dtype)
-        both[:, 1] = outputs[:, 0]
-        np.subtract(1, outputs[:, 0], out=both[:, 0])
-        return both
+        return Labels.probabilities(forward(self, X))
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the natural logarithm of the probability of each class.
@@ -344,10 +336,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Raises
         ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            Where X has another number of features than in `fit`, or is not finite.
+        sklearn.exceptions.NotFittedError, ValueError
+            As from `predict`.
         """
         probabilities = self.predict_proba(X)
         np.log(probabilities, out=probabilities)
