@@ -116,6 +116,26 @@ def test_chosen_rows(core, dtype, form, n_threads):
     assert none.shape == (0, 3)
 
 
+@pytest.mark.parametrize("n_in", [1, 5, 16, 17, 40, 300])
+@pytest.mark.parametrize("n_out", [1, 3, 12, 36])
+@pytest.mark.parametrize("n", [1, 7, 50])
+def test_rows_read_in_place(core, dtype, n_in, n_out, n):
+    """Rows that lie as products take them are not gathered, and nobody can tell."""
+    network = core([("dense", (n_in, n_out)), ("relu", ())], dtype, 1)
+    parameters = network.draw(np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(n, n_in)).astype(dtype)
+    gathered = network.predict(x, parameters, rows=np.arange(n))
+    frame = np.full((n + 2, n_in + 5), np.nan, dtype)
+    within = frame[1:-1, 2:-3]
+    within[...] = x
+    for form in (x, within, within[::-1].copy()[::-1]):
+        found = network.predict(form, parameters, check_finite=True)
+        np.testing.assert_array_equal(found, gathered)
+    within[-1, -1] = np.inf
+    with pytest.raises(ValueError, match="x must hold finite numbers"):
+        network.predict(within, parameters, check_finite=True)
+
+
 @pytest.mark.parametrize("row", [-1, 130])
 def test_rows_that_are_not_there_are_refused(net, row):
     network, parameters = net

@@ -112,14 +112,21 @@ template <class T>
 bool Pass<T>::infer(const InputView& x, const Index* order, Index rows, Index known,
                     const Parameters<T>& parameters, bool check_finite) {
   begin({rows}, parameters);
-  if (!check_finite) {
+  const bool in_place = !order && network_.get<Dense>(0);
+  const auto lines = in_place ? as_lines<T>(x) : std::nullopt;
+  if (lines) {
+    if (check_finite && !is_finite(*lines, rows)) return false;
+  } else if (!check_finite) {
     gather(x, order, {0, rows}, known, input_);
   } else if (!gather_finite(x, order, {0, rows}, known, input_)) {
     return false;
   }
   Ahead ahead;
-  if (has_long_rows(x)) expect_rows(x, order, {rows, std::min(2 * rows, known)}, ahead);
-  forward_rows(0, network_.size(), {0, rows}, ahead);
+  if (lines || has_long_rows(x))
+    expect_rows(x, order, {rows, std::min(2 * rows, known)}, ahead);
+  const Index end = network_.size();
+  const Index first = lines ? forward_dense(0, end, *lines, {0, rows}, ahead) : 0;
+  forward_rows(first, end, {0, rows}, ahead);
   return true;
 }
 
@@ -138,24 +145,13 @@ void with_activation(const Network& network, Index l, Index end, F&& f) {
 
 }  // namespace
 
-// Returns the layer to go on with: an activation is taken along with the layer before
-// it, panel by panel while the panel is in cache.
+// Both return the layer to go on with: an activation is taken along with the layer
+// before it, panel by panel while the panel is in cache.
 template <class T>
 Index Pass<T>::forward_layer(Index l, Index to, Range rows, Ahead& ahead) {
   const LayerWork<T>& w = at(l);
-  const Index next = l + 1 < to && network_.get<Activation>(l + 1) ? l + 1 : l;
-  if (network_.get<Dense>(l)) {
-    const auto& state = parameters_->template get<DenseState<T>>(l);
-    with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
-      if constexpr (is_floor<F>) {
-        dense_forward(state, w.x, w.y, rows, Floor<T>{F::least}, ahead, [](Index) {});
-      } else {
-        dense_forward(state, w.x, w.y, rows, Floor<T>{}, ahead,
-                      [&](Index p) { activate(f, w.y, w.y, at(next).slope, p, rows); });
-      }
-    });
-    return next + 1;
-  }
+  if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, ahead);
+  const Index next = activation_after(l, to);
   if (network_.get<BatchNorm>(l)) {
     const auto& state = parameters_->template get<BatchNormState<T>>(l);
     with_activation(network_, l + 1, to, [&](const auto& f) {
@@ -180,6 +176,30 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows, Ahead& ahead) {
     for (Index p = 0; p < w.y.count(); ++p) activate(f, w.x, w.y, w.slope, p, rows);
   });
   return l + 1;
+}
+
+template <class T>
+template <class Matrix>
+Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
+                             Ahead& ahead) {
+  const Panels<T> y = at(l).y;
+  const Index next = activation_after(l, to);
+  const auto& state = parameters_->template get<DenseState<T>>(l);
+  with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
+    if constexpr (is_floor<F>) {
+      dense_forward(state, x, y, rows, Floor<T>{F::least}, ahead, [](Index) {});
+    } else {
+      dense_forward(state, x, y, rows, Floor<T>{}, ahead,
+                    [&](Index p) { activate(f, y, y, at(next).slope, p, rows); });
+    }
+  });
+  return next + 1;
+}
+
+// The activation after layer `l`, or `l` where there is none.
+template <class T>
+Index Pass<T>::activation_after(Index l, Index to) const {
+  return l + 1 < to && network_.get<Activation>(l + 1) ? l + 1 : l;
 }
 
 // Layers from - 1 down to `to`.

@@ -31,11 +31,58 @@ inline constexpr Index kGradientRows = 320;
 
 namespace detail {
 
+// Where a tile of R rows reads its input: `x[row]` is an element of each row in one
+// column, then in the next; after a whole panel of columns comes the next panel.
+template <class Matrix, int R>
+class TileInput;
+
+// In panels every row lies at a constant distance from the first.
+template <class T, int R>
+class TileInput<Panels<T>, R> {
+ public:
+  TileInput(const T* x, Index stride) : x_(x), to_panel_(stride - kLanes<T>) {}
+  const T* row(int r) const { return x_ + r * kLanes<T>; }
+  T operator[](int r) const { return *row(r); }
+  void next_column() { ++x_; }
+  void next_panel() { x_ += to_panel_; }
+  void skip_panel() { x_ += to_panel_ + kLanes<T>; }
+
+ private:
+  const T* x_;
+  Index to_panel_;
+};
+
+// Four rows share a pointer, so that all of them find room in the registers.
+template <class T, int R>
+class TileInput<Lines<T>, R> {
+ public:
+  TileInput(const T* x, Index stride) : stride_(stride), stride_3_(3 * stride) {
+    unrolled<kPointers>([&](auto i) { x_[i] = x + 4 * i * stride; });
+  }
+  const T* row(int r) const {
+    const T* const x = x_[static_cast<std::size_t>(r / 4)];
+    return r % 4 == 3 ? x + stride_3_ : x + r % 4 * stride_;
+  }
+  T operator[](int r) const { return *row(r); }
+  void next_column() { skip(1); }
+  void next_panel() {}
+  void skip_panel() { skip(kLanes<T>); }
+
+ private:
+  void skip(Index columns) {
+    unrolled<kPointers>([&](auto i) { x_[i] += columns; });
+  }
+
+  static constexpr int kPointers = (R + 3) / 4;
+  std::array<const T*, static_cast<std::size_t>(kPointers)> x_;
+  Index stride_, stride_3_;
+};
+
 // y(r, p) = finish(sum over k of x(r, k) w(k, p) + added(r, p)), for R rows and P
 // panels. Sums that began with what is added would wait for its loads (some 30 cycles a
 // tile). Never inlined and not unrolled over k: both cost registers (a spill costs 20
 // %).
-template <class T, int R, int P, class Finish>
+template <class Matrix, class T, int R, int P, class Finish>
 [[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, const T* w,
                                      Index w_stride, Index depth, const T* added,
                                      Index added_row, Index added_stride, Finish finish,
@@ -45,16 +92,17 @@ template <class T, int R, int P, class Finish>
   constexpr Index L = kLanes<T>;
   std::array<Vec<T>, R * P * V> sum;
   unrolled<R * P * V>([&](auto i) { sum[i] = Vec<T>(0); });
-  for (; depth > 0; depth -= L, x += x_stride) {
+  TileInput<Matrix, R> inputs(x, x_stride);
+  for (; depth > 0; depth -= L, inputs.next_panel()) {
     const Index lanes = std::min(L, depth);
     ahead.ask(kLinesWithPanel);
-    for (Index k = 0; k < lanes; ++k, w += L) {
+    for (Index k = 0; k < lanes; ++k, w += L, inputs.next_column()) {
       std::array<Vec<T>, P * V> weight;
       unrolled<P, V>([&](auto p, auto v) {
         weight[p * V + v] = Vec<T>::load(w + p * w_stride + v * S);
       });
       unrolled<R>([&](auto r) {
-        const Vec<T> input(x[r * L + k]);
+        const Vec<T> input(inputs[r]);
         unrolled<P * V>([&](auto i) {
           sum[r * P * V + i] = fma(input, weight[i], sum[r * P * V + i]);
         });
@@ -68,20 +116,21 @@ template <class T, int R, int P, class Finish>
   });
 }
 
-template <class T, int P, class Finish, int... R, class... Arguments>
+template <class Matrix, class T, int P, class Finish, int... R, class... Arguments>
 void multiply_rows(int rows, std::integer_sequence<int, R...>,
                    Arguments&&... arguments) {
-  using Kernel = decltype(&multiply_tile<T, 1, P, Finish>);
+  using Kernel = decltype(&multiply_tile<Matrix, T, 1, P, Finish>);
   static constexpr std::array<Kernel, sizeof...(R)> kernels{
-      &multiply_tile<T, R + 1, P, Finish>...};
+      &multiply_tile<Matrix, T, R + 1, P, Finish>...};
   kernels[static_cast<std::size_t>(rows - 1)](arguments...);
 }
 
 // y = finish(x w + b) for `rows`, P panels from `panel` on and input columns of
 // `depth`; instead of b, y's own where columns came before.
-template <int P, class T, class Finish>
-void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T* bias,
-                     const Finish& finish, Panels<T> y, Index panel, Ahead& ahead) {
+template <int P, class Matrix, class T, class Finish>
+void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
+                     const T* bias, const Finish& finish, Panels<T> y, Index panel,
+                     Ahead& ahead) {
   constexpr Index L = kLanes<T>;
   const Index tiles = divide_up(rows.size(), Tile<T>::rows);
   const bool first = depth.begin == 0;
@@ -89,7 +138,7 @@ void multiply_panels(Panels<T> x, Range rows, Panels<T> w, Range depth, const T*
     const Range part = even_part(rows.size(), tiles, i);
     const Index row = rows.begin + part.begin;
     T* const to = y.at(panel, row);
-    multiply_rows<T, P, Finish>(
+    multiply_rows<Matrix, T, P, Finish>(
         static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},
         x.at(depth.begin / L, row), x.stride, w.at(panel, depth.begin), w.stride,
         depth.size(), first ? bias + panel * L : to, first ? Index(0) : L,
@@ -204,12 +253,12 @@ void expect_weights(Panels<T> w, Range panels, Index columns, Index chunks, Inde
 
 }  // namespace detail
 
-// y = finish(x w + b) for `rows`, for the panels that `w` has; `bias` is padded to
-// whole panels. `done(panel)` follows each panel of y while it is in cache: that is
-// where activations go that no `finish` can do.
-template <class T, class Finish, class Done>
-void multiply(Panels<T> x, Range rows, Panels<T> w, const T* bias, const Finish& finish,
-              Panels<T> y, Ahead& ahead, Done&& done) {
+// y = finish(x w + b) for `rows` of x (Panels or Lines), for the panels that `w` has;
+// `bias` is padded to whole panels. `done(panel)` follows each panel of y while it is
+// in cache: that is where activations go that no `finish` can do.
+template <class Matrix, class T, class Finish, class Done>
+void multiply(const Matrix& x, Range rows, Panels<T> w, const T* bias,
+              const Finish& finish, Panels<T> y, Ahead& ahead, Done&& done) {
   constexpr int P = Tile<T>::panels;
   const Index chunks = divide_up(x.columns, kDepthBlock<T>);
   // Few rows are multiplied in less time than it takes to ask for more.

@@ -24,33 +24,54 @@ constexpr Index narrow_outputs(Index outputs) {
 
 namespace detail {
 
+// The inputs in the last panel, fewer than lanes perhaps.
+template <class T>
+struct LastPanel {
+  Index width;
+  // All bits set in the lanes that hold inputs, none in the padding (which may hold
+  // anything, NaN too).
+  alignas(kAlignment) T keep[kLanes<T>] = {};
+
+  explicit LastPanel(Index inputs) : width(inputs) {
+    std::memset(keep, 0xff, static_cast<std::size_t>(width) * sizeof(T));
+  }
+};
+
 // y(r, c) = bias(c) + x(r, :) w(c, :) for R rows; `bias` comes once for each row.
-// `keep` has all bits set in the lanes of the last panel that hold inputs, none in its
-// padding (which may hold anything, NaN too).
-template <class T, int R, int C>
+template <class Matrix, class T, int R, int C>
 [[gnu::noinline]] void dot_tile(const T* x, Index x_stride, const T* w, Index w_stride,
-                                Index panels, const T* keep, const T* bias, T least,
-                                T* y) {
+                                Index panels, const LastPanel<T>& last, const T* bias,
+                                T least, T* y) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
   constexpr int groups = (R * C + S - 1) / S;
   std::array<Vec<T>, static_cast<std::size_t>(groups * S)> sum;
   unrolled<groups * S>([&](auto i) { sum[i] = Vec<T>(0); });
-  const auto add = [&](auto&& inputs) __attribute__((always_inline)) {
+  const auto add = [&](const auto& rows, auto&& inputs) __attribute__((always_inline)) {
     unrolled<kRegisters<T>>([&](auto v) {
       std::array<Vec<T>, static_cast<std::size_t>(C)> weight;
       unrolled<C>(
           [&](auto c) { weight[c] = inputs(Vec<T>::load(w + c * L + v * S), v); });
       unrolled<R>([&](auto r) {
-        const Vec<T> in = inputs(Vec<T>::load(x + r * L + v * S), v);
+        const Vec<T> in = inputs(Vec<T>::load_from(rows.row(r) + v * S), v);
         unrolled<C>(
             [&](auto c) { sum[r * C + c] = fma(in, weight[c], sum[r * C + c]); });
       });
     });
   };
-  for (; panels > 1; --panels, x += x_stride, w += w_stride)
-    add([](Vec<T> all, auto) { return all; });
-  add([keep](Vec<T> all, auto v) { return all & Vec<T>::load(keep + v * S); });
+  TileInput<Matrix, R> rows(x, x_stride);
+  for (; panels > 1; --panels, rows.skip_panel(), w += w_stride)
+    add(rows, [](Vec<T> all, auto) { return all; });
+  const auto kept = [&](Vec<T> all, auto v) {
+    return all & Vec<T>::load(last.keep + v * S);
+  };
+  if constexpr (std::is_same_v<Matrix, Panels<T>>) {
+    add(rows, kept);
+  } else {  // there may be nothing behind the last column
+    alignas(kAlignment) T padded[R * L] = {};
+    unrolled<R>([&](auto r) { std::copy_n(rows.row(r), last.width, padded + r * L); });
+    add(TileInput<Panels<T>, R>(padded, 0), kept);
+  }
   alignas(kAlignment) T sums[groups * S];
   unrolled<groups>([&](auto g) {
     Registers<T> group;
@@ -76,27 +97,26 @@ struct NarrowTile {
 };
 
 // R rows at a time, then the rest by ever smaller tiles.
-template <class T, int R, int C>
-void dot_tiles(Panels<T> x, Range rows, Panels<T> w, const T* keep, const T* bias,
-               T least, T* y) {
+template <int R, int C, class Matrix, class T>
+void dot_tiles(const Matrix& x, Range rows, Panels<T> w, const LastPanel<T>& last,
+               const T* bias, T least, T* y) {
   Index row = rows.begin;
   for (; row + R <= rows.end; row += R, y += R * kLanes<T>)
-    dot_tile<T, R, C>(x.at(0, row), x.stride, w.data, w.stride, x.count(), keep, bias,
-                      least, y);
+    dot_tile<Matrix, T, R, C>(x.at(0, row), x.stride, w.data, w.stride, x.count(), last,
+                              bias, least, y);
   if constexpr (R > 1) {
     if (row < rows.end)
-      dot_tiles<T, R / 2, C>(x, {row, rows.end}, w, keep, bias, least, y);
+      dot_tiles<R / 2, C>(x, {row, rows.end}, w, last, bias, least, y);
   }
 }
 
-template <class T, int C>
-void dot_rows(Panels<T> x, Range rows, Panels<T> w, const T* bias, T least, T* y) {
+template <int C, class Matrix, class T>
+void dot_rows(const Matrix& x, Range rows, Panels<T> w, const T* bias, T least, T* y) {
   constexpr int R = NarrowTile<T, C>::rows;
   alignas(kAlignment) T biases[round_up(R * C, Vec<T>::size)] = {};
   for (int i = 0; i < R * C; ++i) biases[i] = bias[i % C];
-  alignas(kAlignment) T keep[kLanes<T>] = {};
-  std::memset(keep, 0xff, static_cast<std::size_t>(x.width(x.count() - 1)) * sizeof(T));
-  dot_tiles<T, R, C>(x, rows, w, keep, biases, least, y);
+  const LastPanel<T> last(x.width(x.count() - 1));
+  dot_tiles<R, C>(x, rows, w, last, biases, least, y);
 }
 
 template <class T, int C>
@@ -146,13 +166,13 @@ void with_outputs(Index outputs, F&& f) {
 
 }  // namespace detail
 
-// y = x w^T + b, or `least` where that is less, for `rows` of the panel at `y` (its
-// first row in `rows`): `outputs` columns of it.
-template <class T>
-void multiply_narrow(Panels<T> x, Range rows, Panels<T> w, Index outputs, const T* bias,
-                     T least, T* y) {
+// y = x w^T + b, or `least` where that is less, for `rows` of x (Panels or Lines), into
+// the panel at `y` (its first row in `rows`): `outputs` columns of it.
+template <class Matrix, class T>
+void multiply_narrow(const Matrix& x, Range rows, Panels<T> w, Index outputs,
+                     const T* bias, T least, T* y) {
   detail::with_outputs<T>(
-      outputs, [&](auto c) { detail::dot_rows<T, c>(x, rows, w, bias, least, y); });
+      outputs, [&](auto c) { detail::dot_rows<c>(x, rows, w, bias, least, y); });
 }
 
 // The gradient of the weights between some panels of inputs and `outputs` outputs whose

@@ -27,6 +27,23 @@ struct Panels {
   explicit operator bool() const { return data != nullptr; }
 };
 
+// A row-major matrix that is read where it lies, with the same words; nothing is behind
+// the last column.
+template <class T>
+struct Lines {
+  const T* data = nullptr;
+  Index stride = 0;  // elements from one row to the next
+  Index columns = 0;
+
+  Index count() const { return divide_up(columns, kLanes<T>); }
+  const T* at(Index panel, Index row) const {
+    return data + row * stride + panel * kLanes<T>;
+  }
+  Index width(Index panel) const {
+    return std::min(kLanes<T>, columns - panel * kLanes<T>);
+  }
+};
+
 template <class T>
 struct PanelBuffer {
   Buffer<T> memory;

@@ -37,6 +37,10 @@ struct Vec {
     return v;
   }
   static Vec load(const T* from) { return of(Eigen::internal::pload<Packet>(from)); }
+  // From any address.
+  static Vec load_from(const T* from) {
+    return of(Eigen::internal::ploadu<Packet>(from));
+  }
   void store(T* to) const { Eigen::internal::pstore(to, p); }
 
   friend Vec operator+(Vec a, Vec b) { return of(Eigen::internal::padd(a.p, b.p)); }

@@ -78,8 +78,8 @@ struct DenseState {
 };
 
 // `floor` is applied to y; `done(panel)` follows each panel of it.
-template <class T, class Done>
-void dense_forward(const DenseState<T>& state, Panels<T> x, Panels<T> y, Range rows,
+template <class Matrix, class T, class Done>
+void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y, Range rows,
                    Floor<T> floor, Ahead& ahead, Done&& done) {
   multiply(x, rows, state.weight.panels, state.bias.data(), floor, y, ahead, done);
   if (state.whole == y.columns) return;
