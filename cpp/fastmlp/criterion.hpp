@@ -87,6 +87,19 @@ void load_labels(Index n, Label&& label, const LossRows<T>& rows) {
   }
 }
 
+// The targets of rows order[rows], which lie anywhere, will be wanted after a pass up.
+template <class T>
+void expect_targets(const Targets<T>& targets, const Index* order, Range rows,
+                    Index columns) {
+  for (Index row = rows.begin; row < rows.end; ++row) {
+    if (targets.labels) {
+      __builtin_prefetch(targets.labels + order[row]);
+    } else {
+      __builtin_prefetch(targets.values + order[row] * columns);
+    }
+  }
+}
+
 // Targets of n rows, order[0..n) (or row, row + 1, ... where order is null).
 template <class T>
 void load_targets(const Targets<T>& targets, const Index* order, Index row, Index n,

@@ -149,6 +149,7 @@ void Trainer<T>::rows_phase(const Member& member) {
       member,
       [&](Index block, Range rows, Ahead& ahead) {
         gather(data_.x, order, rows, rows_ - position_, pass_.input());
+        expect_targets(data_.targets, order, rows, network_.out_features());
         if (!rows_are_long_) return;
         const Range next = pass_.rows_after(member, block);
         const Index end = rows_ - position_;

@@ -232,7 +232,7 @@ bool is_finite(Lines<T> x, Index n) {
 // Whether the next rows are worth asking for ahead of a gather: short ones come in time
 // without.
 inline bool has_long_rows(const InputView& x) {
-  constexpr Index long_row = 1024;  // bytes
+  constexpr Index long_row = 128;  // bytes
   const Index bytes = x.columns * x.column_stride;
   return x.is_contiguous() && bytes >= long_row;
 }
