@@ -241,13 +241,10 @@ static auto parts(const std::array<State*, N>& states, Part&& part) {
   return found;
 }
 
-// The blocks that a unit's update changes and what its gradient reads of the outputs'
-// after the first rows, before the first rows that the next unit's reads.
+// What a unit's gradient reads of the outputs' after the first rows, before the first
+// rows that the next unit's reads.
 template <class T>
-template <class State, std::size_t N>
-void Trainer<T>::expect_unit(std::size_t number, const std::array<State*, N>& states,
-                             Ahead& ahead) const {
-  constexpr Index L = kLanes<T>;
+void Trainer<T>::expect_operands(std::size_t number, Ahead& ahead) const {
   const Index rows = pass_.settings().rows;
   const Range first{0, std::min(rows, kGradientRows)};
   const auto& [layer, dense] = units_[number];
@@ -259,19 +256,28 @@ void Trainer<T>::expect_unit(std::size_t number, const std::array<State*, N>& st
     if (next->layer != layer || next->dense.inputs.begin != dense.inputs.begin)
       expect(work.x, next->dense.inputs, first, ahead);
   }
-  if (dense.narrow == 0) {
-    const Range inputs{dense.inputs.begin * L, dense.inputs.end * L};
-    const State& weights = parameters_.template get<State>(layer);
-    if (weights.has_transposed())
-      expect(weights.transposed.panels, dense.inputs,
-             {dense.outputs.begin * L, dense.outputs.end * L}, ahead);
-    for (const State* s : states)
-      expect(s->weight.panels, dense.outputs, inputs, ahead);
-    expect(weights.weight.panels, dense.outputs, inputs, ahead);
-  }
   for (Index row = divide_up(rows, kGradientRows) - 1; row > 0; --row)
     expect(pass_.work(layer).dy, dense.outputs,
            {row * kGradientRows, std::min(rows, (row + 1) * kGradientRows)}, ahead);
+}
+
+// The blocks that a unit's update changes. Other threads have read its weights.
+template <class T>
+template <class State, std::size_t N>
+void Trainer<T>::expect_weights(std::size_t number, const std::array<State*, N>& states,
+                                Ahead& ahead) const {
+  constexpr Index L = kLanes<T>;
+  const auto& [layer, dense] = units_[number];
+  if (dense.narrow > 0) return;  // few
+  const Range inputs{dense.inputs.begin * L, dense.inputs.end * L};
+  const Range outputs{dense.outputs.begin * L, dense.outputs.end * L};
+  const State& weights = parameters_.template get<State>(layer);
+  if (weights.has_transposed())
+    expect(weights.transposed.panels, dense.inputs, outputs, ahead, Use::write);
+  if (weights_are_far_)
+    for (const State* s : states)
+      expect(s->weight.panels, dense.outputs, inputs, ahead);
+  expect(weights.weight.panels, dense.outputs, inputs, ahead, Use::write);
 }
 
 // The weight gradient is never stored: each of its blocks is used up in L1.
@@ -310,7 +316,8 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch
     apply({scale_}, panels.size() * L, lanes, gradient);
   };
   Ahead ahead;
-  if (weights_are_far_) expect_unit(number, states, ahead);
+  if (weights_are_far_) expect_operands(number, ahead);
+  if (weights_are_far_ || n_threads_ > 1) expect_weights(number, states, ahead);
   dense_gradient(unit, work.x, work.dy, pass_.settings().rows, scratch, ahead,
                  GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));

@@ -105,10 +105,11 @@ void unpack(Panels<T> from, Range rows, T* to) {
 
 // Some rows of some panels will be wanted, the first panel first.
 template <class T>
-void expect(Panels<T> matrix, Range panels, Range rows, Ahead& ahead) {
+void expect(Panels<T> matrix, Range panels, Range rows, Ahead& ahead,
+            Use use = Use::read) {
   for (Index panel = panels.end; panel-- > panels.begin;)
     ahead.add(matrix.at(panel, rows.begin),
-              rows.size() * kLanes<T> * static_cast<Index>(sizeof(T)));
+              rows.size() * kLanes<T> * static_cast<Index>(sizeof(T)), use);
 }
 
 // The square block `from` (lanes x lanes) transposed into `to`.
