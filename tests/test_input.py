@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -128,12 +130,49 @@ def test_rows_read_in_place(core, dtype, n_in, n_out, n):
     frame = np.full((n + 2, n_in + 5), np.nan, dtype)
     within = frame[1:-1, 2:-3]
     within[...] = x
-    for form in (x, within, within[::-1].copy()[::-1]):
+    forms = [x, within, within[::-1].copy()[::-1], np.repeat(x, 2, axis=0)[::2]]
+    for form in forms:
         found = network.predict(form, parameters, check_finite=True)
         np.testing.assert_array_equal(found, gathered)
-    within[-1, -1] = np.inf
-    with pytest.raises(ValueError, match="x must hold finite numbers"):
-        network.predict(within, parameters, check_finite=True)
+    same = np.broadcast_to(x[:1], x.shape)
+    found = network.predict(same, parameters, check_finite=True)
+    np.testing.assert_array_equal(found, np.broadcast_to(gathered[:1], found.shape))
+    for place in [(0, 0), (n // 2, n_in // 2), (n - 1, n_in - 1)]:
+        within[...] = x
+        within[place] = np.inf
+        with pytest.raises(ValueError, match="x must hold finite numbers"):
+            network.predict(within, parameters, check_finite=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect")
+def test_nothing_behind_x_is_read(run_python):
+    """X ends where a page does that nobody may read."""
+    result = run_python(
+        """
+import ctypes, mmap
+import numpy as np
+from conftest import Core
+
+page = mmap.PAGESIZE
+memory = mmap.mmap(-1, 4 * page)
+address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+assert protect(address + 3 * page, page, 0) == 0
+for dtype in ("float32", "float64"):
+    numbers = np.frombuffer(memory, dtype)[: 3 * page // np.dtype(dtype).itemsize]
+    for n_in in (1, 5, 16, 17, 36):
+        for n_out in (1, 3, 16, 19, 36):
+            network = Core([("dense", (n_in, n_out))], dtype, 1)
+            parameters = network.draw(np.random.default_rng(0))
+            for n in (1, 7, 13):
+                x = numbers[-n * n_in :].reshape(n, n_in)
+                network.predict(x, parameters, check_finite=True)
+                network.predict(x, parameters, rows=np.arange(n))
+print("done")
+"""
+    )
+    assert result.stdout == "done\n", result.stderr
 
 
 @pytest.mark.parametrize("row", [-1, 130])

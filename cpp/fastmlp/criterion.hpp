@@ -87,7 +87,8 @@ void load_labels(Index n, Label&& label, const LossRows<T>& rows) {
   }
 }
 
-// The targets of rows order[rows], which lie anywhere, will be wanted after a pass up.
+// The targets of rows order[rows], which lie anywhere, will be wanted after a pass up;
+// of many columns the first ones. At once: a line for each row is too much for Ahead.
 template <class T>
 void expect_targets(const Targets<T>& targets, const Index* order, Range rows,
                     Index columns) {

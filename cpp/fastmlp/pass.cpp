@@ -112,20 +112,20 @@ template <class T>
 bool Pass<T>::infer(const InputView& x, const Index* order, Index rows, Index known,
                     const Parameters<T>& parameters, bool check_finite) {
   begin({rows}, parameters);
-  const bool in_place = !order && network_.get<Dense>(0);
-  const auto lines = in_place ? as_lines<T>(x) : std::nullopt;
-  if (lines) {
-    if (check_finite && !is_finite(*lines, rows)) return false;
+  const bool in_order = !order && network_.get<Dense>(0);
+  const auto in_place = in_order ? as_row_major<T>(x) : std::nullopt;
+  if (in_place) {
+    if (check_finite && !is_finite(*in_place, rows)) return false;
   } else if (!check_finite) {
     gather(x, order, {0, rows}, known, input_);
   } else if (!gather_finite(x, order, {0, rows}, known, input_)) {
     return false;
   }
   Ahead ahead;
-  if (lines || has_long_rows(x))
+  if (in_place || has_long_rows(x))
     expect_rows(x, order, {rows, std::min(2 * rows, known)}, ahead);
   const Index end = network_.size();
-  const Index first = lines ? forward_dense(0, end, *lines, {0, rows}, ahead) : 0;
+  const Index first = in_place ? forward_dense(0, end, *in_place, {0, rows}, ahead) : 0;
   forward_rows(first, end, {0, rows}, ahead);
   return true;
 }
@@ -151,7 +151,7 @@ template <class T>
 Index Pass<T>::forward_layer(Index l, Index to, Range rows, Ahead& ahead) {
   const LayerWork<T>& w = at(l);
   if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, ahead);
-  const Index next = activation_after(l, to);
+  const Index next = last_taken_along(l, to);
   if (network_.get<BatchNorm>(l)) {
     const auto& state = parameters_->template get<BatchNormState<T>>(l);
     with_activation(network_, l + 1, to, [&](const auto& f) {
@@ -183,7 +183,7 @@ template <class Matrix>
 Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
                              Ahead& ahead) {
   const Panels<T> y = at(l).y;
-  const Index next = activation_after(l, to);
+  const Index next = last_taken_along(l, to);
   const auto& state = parameters_->template get<DenseState<T>>(l);
   with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
     if constexpr (is_floor<F>) {
@@ -196,9 +196,9 @@ Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
   return next + 1;
 }
 
-// The activation after layer `l`, or `l` where there is none.
+// The activation after layer `l`, which is taken along, or `l` where there is none.
 template <class T>
-Index Pass<T>::activation_after(Index l, Index to) const {
+Index Pass<T>::last_taken_along(Index l, Index to) const {
   return l + 1 < to && network_.get<Activation>(l + 1) ? l + 1 : l;
 }
 

@@ -113,7 +113,7 @@ class Pass {
   Index forward_layer(Index l, Index to, Range rows, Ahead& ahead);
   template <class Matrix>
   Index forward_dense(Index l, Index to, const Matrix& x, Range rows, Ahead& ahead);
-  Index activation_after(Index l, Index to) const;
+  Index last_taken_along(Index l, Index to) const;
   void backward_rows(Index from, Index to, Range rows);
   Index backward_layer(Index l, Index to, Range rows);
   Index bottom_of(std::size_t batch_norm) const;

@@ -241,34 +241,29 @@ static auto parts(const std::array<State*, N>& states, Part&& part) {
   return found;
 }
 
-// What a unit's gradient reads of the outputs' after the first rows, before the first
-// rows that the next unit's reads.
+// The first rows that the next unit's gradient reads.
 template <class T>
-void Trainer<T>::expect_operands(std::size_t number, Ahead& ahead) const {
-  const Index rows = pass_.settings().rows;
-  const Range first{0, std::min(rows, kGradientRows)};
+void Trainer<T>::expect_next_unit(std::size_t number, Ahead& ahead) const {
+  if (number + 1 == units_.size()) return;
   const auto& [layer, dense] = units_[number];
-  const GradientUnit* const next =
-      number + 1 < units_.size() ? &units_[number + 1] : nullptr;
-  if (next && network_.get<Dense>(next->layer)) {
-    const LayerWork<T>& work = pass_.work(next->layer);
-    expect(work.dy, next->dense.outputs, first, ahead);
-    if (next->layer != layer || next->dense.inputs.begin != dense.inputs.begin)
-      expect(work.x, next->dense.inputs, first, ahead);
-  }
-  for (Index row = divide_up(rows, kGradientRows) - 1; row > 0; --row)
-    expect(pass_.work(layer).dy, dense.outputs,
-           {row * kGradientRows, std::min(rows, (row + 1) * kGradientRows)}, ahead);
+  const auto& [next_layer, next] = units_[number + 1];
+  if (network_.get<BatchNorm>(next_layer)) return;
+  const Range first{0, std::min(pass_.settings().rows, kGradientRows)};
+  const LayerWork<T>& work = pass_.work(next_layer);
+  expect(work.dy, next.outputs, first, ahead);
+  if (next_layer != layer || next.inputs.begin != dense.inputs.begin)
+    expect(work.x, next.inputs, first, ahead);
 }
 
-// The blocks that a unit's update changes. Other threads have read its weights.
+// What a unit's update changes (the last few outputs' is little): the weights, which
+// other threads have read, and what only one thread ever needs.
 template <class T>
 template <class State, std::size_t N>
-void Trainer<T>::expect_weights(std::size_t number, const std::array<State*, N>& states,
+void Trainer<T>::expect_updated(std::size_t number, const std::array<State*, N>& states,
                                 Ahead& ahead) const {
   constexpr Index L = kLanes<T>;
   const auto& [layer, dense] = units_[number];
-  if (dense.narrow > 0) return;  // few
+  if (dense.narrow > 0) return;
   const Range inputs{dense.inputs.begin * L, dense.inputs.end * L};
   const Range outputs{dense.outputs.begin * L, dense.outputs.end * L};
   const State& weights = parameters_.template get<State>(layer);
@@ -316,9 +311,11 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch
     apply({scale_}, panels.size() * L, lanes, gradient);
   };
   Ahead ahead;
-  if (weights_are_far_) expect_operands(number, ahead);
-  if (weights_are_far_ || n_threads_ > 1) expect_weights(number, states, ahead);
-  dense_gradient(unit, work.x, work.dy, pass_.settings().rows, scratch, ahead,
+  if (weights_are_far_) expect_next_unit(number, ahead);
+  if (weights_are_far_ || n_threads_ > 1) expect_updated(number, states, ahead);
+  const Index rows = pass_.settings().rows;
+  if (weights_are_far_) expect_later_rows(unit, work.dy, rows, ahead);
+  dense_gradient(unit, work.x, work.dy, rows, scratch, ahead,
                  GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));
 }

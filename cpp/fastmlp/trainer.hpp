@@ -71,9 +71,9 @@ class Trainer {
   bool is_time_up();
 
   double update(std::size_t number, T* scratch);
-  void expect_operands(std::size_t number, Ahead& ahead) const;
+  void expect_next_unit(std::size_t number, Ahead& ahead) const;
   template <class State, std::size_t N>
-  void expect_weights(std::size_t number, const std::array<State*, N>& states,
+  void expect_updated(std::size_t number, const std::array<State*, N>& states,
                       Ahead& ahead) const;
   template <class Rule>
   double update_dense(std::size_t number, const Rule& rule, T* scratch);

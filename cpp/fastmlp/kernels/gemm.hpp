@@ -1,7 +1,7 @@
-// The three products of a dense layer on column panels: y = x w + b, dx = dy w^T and
-// dw = x^T dy. Every element of a result is a sum of chains of FMAs in ascending order,
-// and shapes alone say where they begin: its bits depend neither on rows around it nor
-// on threads.
+// The three products of a dense layer on column panels: y = x w + b (x may be
+// row-major, too), dx = dy w^T and dw = x^T dy. Every element of a result is a sum of
+// chains of FMAs in ascending order, and shapes alone say where they begin: its bits
+// depend neither on rows around it nor on threads.
 #pragma once
 
 #include <array>
@@ -31,8 +31,9 @@ inline constexpr Index kGradientRows = 320;
 
 namespace detail {
 
-// Where a tile of R rows reads its input: `x[row]` is an element of each row in one
-// column, then in the next; after a whole panel of columns comes the next panel.
+// Where a tile of R rows reads its input. Column by column: x[row] is an element of
+// each row, and after all columns of a panel comes the next panel. Or by whole panels:
+// row(r) begins a row's part, and panels are skipped.
 template <class Matrix, int R>
 class TileInput;
 
@@ -54,7 +55,7 @@ class TileInput<Panels<T>, R> {
 
 // Four rows share a pointer, so that all of them find room in the registers.
 template <class T, int R>
-class TileInput<Lines<T>, R> {
+class TileInput<RowMajor<T>, R> {
  public:
   TileInput(const T* x, Index stride) : stride_(stride), stride_3_(3 * stride) {
     unrolled<kPointers>([&](auto i) { x_[i] = x + 4 * i * stride; });
@@ -253,9 +254,9 @@ void expect_weights(Panels<T> w, Range panels, Index columns, Index chunks, Inde
 
 }  // namespace detail
 
-// y = finish(x w + b) for `rows` of x (Panels or Lines), for the panels that `w` has;
-// `bias` is padded to whole panels. `done(panel)` follows each panel of y while it is
-// in cache: that is where activations go that no `finish` can do.
+// y = finish(x w + b) for `rows` of x (Panels or RowMajor), for the panels that `w`
+// has; `bias` is padded to whole panels. `done(panel)` follows each panel of y while it
+// is in cache: that is where activations go that no `finish` can do.
 template <class Matrix, class T, class Finish, class Done>
 void multiply(const Matrix& x, Range rows, Panels<T> w, const T* bias,
               const Finish& finish, Panels<T> y, Ahead& ahead, Done&& done) {

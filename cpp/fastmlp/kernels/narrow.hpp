@@ -166,8 +166,8 @@ void with_outputs(Index outputs, F&& f) {
 
 }  // namespace detail
 
-// y = x w^T + b, or `least` where that is less, for `rows` of x (Panels or Lines), into
-// the panel at `y` (its first row in `rows`): `outputs` columns of it.
+// y = x w^T + b, or `least` where that is less, for `rows` of x (Panels or RowMajor),
+// into the panel at `y` (its first row in `rows`): `outputs` columns of it.
 template <class Matrix, class T>
 void multiply_narrow(const Matrix& x, Range rows, Panels<T> w, Index outputs,
                      const T* bias, T least, T* y) {

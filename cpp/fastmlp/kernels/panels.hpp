@@ -27,10 +27,10 @@ struct Panels {
   explicit operator bool() const { return data != nullptr; }
 };
 
-// A row-major matrix that is read where it lies, with the same words; nothing is behind
-// the last column.
+// A row-major matrix that is read where it lies. Products take it like Panels, but no
+// padding follows a row: what lies behind its last column must not be read.
 template <class T>
-struct Lines {
+struct RowMajor {
   const T* data = nullptr;
   Index stride = 0;  // elements from one row to the next
   Index columns = 0;

@@ -193,6 +193,14 @@ void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range row
   }
 }
 
+// What a unit's gradient will read of the outputs' after its first rows.
+template <class T>
+void expect_later_rows(const DenseUnit& unit, Panels<T> dy, Index rows, Ahead& ahead) {
+  for (Index row = divide_up(rows, kGradientRows) - 1; row > 0; --row)
+    expect(dy, unit.outputs,
+           {row * kGradientRows, std::min(rows, (row + 1) * kGradientRows)}, ahead);
+}
+
 // Sums over all rows.
 template <class T, class Sink>
 void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
