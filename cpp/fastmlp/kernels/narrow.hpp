@@ -102,7 +102,7 @@ void dot_tiles(const Matrix& x, Range rows, Panels<T> w, const LastPanel<T>& las
                const T* bias, T least, T* y) {
   Index row = rows.begin;
   for (; row + R <= rows.end; row += R, y += R * kLanes<T>)
-    dot_tile<Matrix, T, R, C>(x.at(0, row), x.stride, w.data, w.stride, x.count(), last,
+    dot_tile<Matrix, T, R, C>(x.at(0, row), x.stride, w.data, w.stride, w.count(), last,
                               bias, least, y);
   if constexpr (R > 1) {
     if (row < rows.end)
@@ -115,7 +115,7 @@ void dot_rows(const Matrix& x, Range rows, Panels<T> w, const T* bias, T least, 
   constexpr int R = NarrowTile<T, C>::rows;
   alignas(kAlignment) T biases[round_up(R * C, Vec<T>::size)] = {};
   for (int i = 0; i < R * C; ++i) biases[i] = bias[i % C];
-  const LastPanel<T> last(x.width(x.count() - 1));
+  const LastPanel<T> last(w.width(w.count() - 1));
   dot_tiles<R, C>(x, rows, w, last, biases, least, y);
 }
 

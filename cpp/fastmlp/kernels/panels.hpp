@@ -35,12 +35,8 @@ struct RowMajor {
   Index stride = 0;  // elements from one row to the next
   Index columns = 0;
 
-  Index count() const { return divide_up(columns, kLanes<T>); }
   const T* at(Index panel, Index row) const {
     return data + row * stride + panel * kLanes<T>;
-  }
-  Index width(Index panel) const {
-    return std::min(kLanes<T>, columns - panel * kLanes<T>);
   }
 };
 
