@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import reference
-from fastmlp._stochastic import shuffle
+from fastmlp import _core, _stochastic
+from fastmlp._stochastic import _knows_mersenne_twister, shuffle
 
 # Counter, key and words of the known answer test of Random123 (Salmon et al. 2011).
 answers = [
@@ -103,6 +104,37 @@ def test_shuffles_as_numpy_does(n):
         numpys.shuffle(expected)
         np.testing.assert_array_equal(found, expected)
     assert ours.randint(2**31) == numpys.randint(2**31)  # as many draws
+
+
+def test_shuffles_from_any_place_in_the_twister():
+    assert _knows_mersenne_twister()
+    for drawn in [0, 1, 300, 622, 623, 624, 625, 1500]:
+        ours, numpys = np.random.RandomState(drawn), np.random.RandomState(drawn)
+        assert ours.bytes(4 * drawn) == numpys.bytes(4 * drawn)
+        found, expected = np.arange(700), np.arange(700)
+        shuffle(ours, found)
+        numpys.shuffle(expected)
+        np.testing.assert_array_equal(found, expected)
+        assert str(ours.get_state()) == str(numpys.get_state())
+
+
+@pytest.mark.parametrize("generator", [np.random.PCG64, np.random.MT19937])
+def test_shuffles_from_any_generator_by_calls(generator, monkeypatch):
+    monkeypatch.setattr(_stochastic, "_knows_mersenne_twister", lambda: False)
+    ours, numpys = (np.random.RandomState(generator(3)) for _ in range(2))
+    found, expected = np.arange(1000), np.arange(1000)
+    shuffle(ours, found)
+    numpys.shuffle(expected)
+    np.testing.assert_array_equal(found, expected)
+    assert ours.randint(2**31) == numpys.randint(2**31)
+
+
+def test_another_state_is_not_taken_for_a_twister():
+    generator = np.random.MT19937(0)
+    state = generator.state["state"]
+    assert _core.holds_words(generator.capsule, state["key"], state["pos"])
+    assert not _core.holds_words(generator.capsule, state["key"], state["pos"] + 1)
+    assert not _core.holds_words(generator.capsule, state["key"] + 1, state["pos"])
 
 
 def test_shuffles_by_a_subclass_as_it_says():

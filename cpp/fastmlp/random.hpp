@@ -51,6 +51,66 @@ class Philox {
   std::array<Words, 4> words_;
 };
 
+// The state of MT19937, laid out as NumPy has it: Matsumoto and Nishimura, "Mersenne
+// twister: a 623-dimensionally equidistributed uniform pseudo-random number generator",
+// ACM TOMACS 1998.
+struct MersenneTwister {
+  static constexpr int size = 624;
+  std::uint32_t words[size];
+  std::int32_t position;  // of the next word to draw; all are renewed at `size`
+};
+
+// Draws 32 bits at a time, by whole registers: words are renewed and tempered all at
+// once. The state is up to date once this is gone.
+class Draws {
+ public:
+  explicit Draws(MersenneTwister& state) : state_(state), position_(state.position) {
+    temper();
+  }
+  Draws(const Draws&) = delete;
+  Draws& operator=(const Draws&) = delete;
+  ~Draws() { state_.position = position_; }
+
+  std::uint32_t operator()() {
+    if (position_ == size) {
+      renew();
+      temper();
+      position_ = 0;
+    }
+    return tempered_[position_++];
+  }
+
+ private:
+  static constexpr int size = MersenneTwister::size;
+
+  void renew() {
+    constexpr int ahead = 397;
+    std::uint32_t* const w = state_.words;
+    const auto mixed = [w](int i, int next, int other) {
+      const std::uint32_t y = (w[i] & 0x80000000u) | (w[next] & 0x7FFFFFFFu);
+      return w[other] ^ (y >> 1) ^ ((0u - (w[next] & 1u)) & 0x9908B0DFu);
+    };
+    for (int i = 0; i < size - ahead; ++i) w[i] = mixed(i, i + 1, i + ahead);
+    for (int i = size - ahead; i < size - 1; ++i)
+      w[i] = mixed(i, i + 1, i + ahead - size);
+    w[size - 1] = mixed(size - 1, 0, ahead - 1);
+  }
+
+  void temper() {
+    for (int i = 0; i < size; ++i) {
+      std::uint32_t y = state_.words[i];
+      y ^= y >> 11;
+      y ^= (y << 7) & 0x9D2C5680u;
+      y ^= (y << 15) & 0xEFC60000u;
+      tempered_[i] = y ^ (y >> 18);
+    }
+  }
+
+  MersenneTwister& state_;
+  std::int32_t position_;
+  std::uint32_t tempered_[size];
+};
+
 // Shuffles as NumPy's RandomState does, from the same 32-bit draws `next()`: Fisher and
 // Yates, each index drawn anew, under the smallest mask that covers it, until it is in
 // range. A draw out of range is rejected without a branch, which would be mispredicted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from numbers import Integral
 from typing import Any
 
@@ -53,8 +53,21 @@ def shuffle(random_state: np.random.RandomState, order: NDArray[np.int64]) -> No
     if generator is None or type(random_state) is not np.random.RandomState:
         random_state.shuffle(order)
         return
+    known = type(generator) is np.random.MT19937 and _knows_mersenne_twister()
     with generator.lock:
-        _core.shuffle(order, generator.capsule)
+        _core.shuffle(order, generator.capsule, mersenne_twister=known)
+
+
+@cache
+def _knows_mersenne_twister() -> bool:
+    """Return whether this NumPy keeps its generator's state as the core expects.
+
+    That is no part of NumPy's interface; but calls for each number take twice as long.
+    """
+    generator = np.random.MT19937(0)
+    generator.random_raw()
+    state = generator.state["state"]
+    return _core.holds_words(generator.capsule, state["key"], state["pos"])
 
 
 def next_order(model: Any, n: int) -> NDArray[np.int64]:
