@@ -39,6 +39,7 @@ class LossScratch {
   // Some rows of a matrix in panels into columns of lanes, or back (padding as zeros).
   // Where it is not a whole block of rows, what follows them may be somebody else's.
   void load(Panels<T> from, Index row, Index n) const {
+    if (outputs_ == 1 && n == kLanes<T>) return load_column(from.at(0, row));
     for (Index panel = 0; panel < from.count(); ++panel) {
       T* const columns = memory_.data() + panel * kLanes<T> * kLanes<T>;
       if (n == kLanes<T>) {
@@ -50,6 +51,7 @@ class LossScratch {
     }
   }
   void store(Panels<T> to, Index row, Index n) const {
+    if (outputs_ == 1) return store_column(to.at(0, row), n);
     std::fill(memory_.data() + outputs_ * kLanes<T>, memory_.data() + size_, T(0));
     for (Index panel = 0; panel < to.count(); ++panel) {
       const T* const columns = memory_.data() + panel * kLanes<T> * kLanes<T>;
@@ -63,6 +65,23 @@ class LossScratch {
   }
 
  private:
+  // A single column needs no transposition: numbers one by one are there sooner than
+  // registers that hold a number just written.
+  void load_column(const T* from) const {
+    for (Index i = 0; i < kLanes<T>; i += Vec<T>::size)
+      Vec<T>::gather(from + i * kLanes<T>, kLanes<T>).store(memory_.data() + i);
+  }
+  void store_column(T* to, Index n) const {
+    typename Vec<T>::Words first{};
+    first[0] = ~first[0];
+    const Vec<T> keep = Vec<T>::of_words(first);
+    for (Index i = 0; i < n; ++i, to += kLanes<T>) {
+      (Vec<T>(memory_[i]) & keep).store(to);
+      for (Index v = Vec<T>::size; v < kLanes<T>; v += Vec<T>::size)
+        Vec<T>(0).store(to + v);
+    }
+  }
+
   Index outputs_;
   Index size_;
   Buffer<T> memory_;

@@ -41,6 +41,10 @@ struct Vec {
   static Vec load_from(const T* from) {
     return of(Eigen::internal::ploadu<Packet>(from));
   }
+  // Elements `stride` apart.
+  static Vec gather(const T* from, Index stride) {
+    return of(Eigen::internal::pgather<T, Packet>(from, stride));
+  }
   void store(T* to) const { Eigen::internal::pstore(to, p); }
 
   friend Vec operator+(Vec a, Vec b) { return of(Eigen::internal::padd(a.p, b.p)); }
