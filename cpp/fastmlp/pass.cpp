@@ -38,40 +38,44 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose)
 }
 
 template <class T>
-Panels<T> Pass<T>::allocate(Index columns) {
-  memory_.push_back(PanelBuffer<T>(capacity_, columns));
+Panels<T> Pass<T>::allocate(Index rows, Index columns) {
+  memory_.push_back(PanelBuffer<T>(rows, columns));
   return memory_.back().panels;
 }
 
 // An activation works in place where the layer before it does not need its own output.
 template <class T>
 void Pass<T>::allocate_outputs(bool gradients) {
-  Panels<T> x = input_ = allocate(network_.in_features());
+  Panels<T> x = input_ = allocate(capacity_, network_.in_features());
   for (Index l = 0; l < network_.size(); ++l) {
     const auto* activation = network_.get<Activation>(l);
     const bool in_place = activation && l > 0 && !network_.get<Activation>(l - 1);
     at(l).x = x;
-    at(l).y = in_place ? x : allocate(network_.width(l + 1));
+    at(l).y = in_place ? x : allocate(capacity_, network_.width(l + 1));
     x = at(l).y;
     if (const auto* norm = network_.get<BatchNorm>(l))
       at(l).batch =
           BatchStatistics<T>(BatchNormState<T>::padded(*norm), row_blocks(capacity_));
     const bool keeps =
         network_.get<Dropout>(l) || (activation && needs_slope(*activation));
-    if (gradients && keeps) at(l).slope = allocate(x.columns);
+    if (gradients && keeps) at(l).slope = allocate(capacity_, x.columns);
   }
 }
 
 // All layers but Dense turn dy into dx in place.
 template <class T>
 void Pass<T>::allocate_gradients() {
-  Panels<T> dy = allocate(network_.out_features());
+  Panels<T> dy = allocate(capacity_, network_.out_features());
   for (Index l = network_.size() - 1; l >= 0; --l) {
     at(l).dy = dy;
-    if (network_.get<Dense>(l))
-      dy = l >= last_gradient_ ? allocate(network_.width(l)) : Panels<T>{};
+    const auto* dense = network_.get<Dense>(l);
+    if (dense)
+      dy = l >= last_gradient_ ? allocate(capacity_, network_.width(l)) : Panels<T>{};
     at(l).dx = dy;
     if (!dy) break;
+    if (dense && is_narrow<T>(*dense))
+      at(l).block_sums =
+          allocate(row_blocks(capacity_) * dense->out_features, dense->in_features);
   }
 }
 
@@ -204,23 +208,27 @@ Index Pass<T>::last_taken_along(Index l, Index to) const {
 
 // Layers from - 1 down to `to`.
 template <class T>
-void Pass<T>::backward_rows(Index from, Index to, Range rows) {
-  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, rows);
+void Pass<T>::backward_rows(Index from, Index to, Index block, Range rows) {
+  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, block, rows);
 }
 
 template <class T>
-Index Pass<T>::backward_layer(Index l, Index to, Range rows) {
+Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows) {
   const LayerWork<T>& w = at(l);
   if (network_.get<Dense>(l)) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerWork<T>& below = at(taken_along ? l - 1 : l);
-    Ahead ahead;
+    const auto back = [&](const auto& finish, auto&& done) {
+      Ahead ahead;
+      dense_backward(state, w.x, w.dy, w.dx, rows, finish, w.block_sums, block, ahead,
+                     done);
+    };
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
-        dense_backward(state, w.dy, w.dx, rows, Gate<T>{below.y}, ahead, [](Index) {});
+        back(Gate<T>{below.y}, [](Index) {});
       } else {
-        dense_backward(state, w.dy, w.dx, rows, Floor<T>{}, ahead, [&](Index p) {
+        back(Floor<T>{}, [&](Index p) {
           activate_backward(f, below.y, below.slope, w.dx, p, rows);
         });
       }
@@ -251,7 +259,7 @@ Index Pass<T>::bottom_of(std::size_t i) const {
 template <class T>
 void Pass<T>::backward_top(Index block, Range rows) {
   const auto& norms = network_.batch_norms();
-  backward_rows(network_.size(), bottom_of(norms.size()), rows);
+  backward_rows(network_.size(), bottom_of(norms.size()), block, rows);
   if (!norms.empty()) {
     LayerWork<T>& w = at(norms.back());
     batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
@@ -266,7 +274,7 @@ void Pass<T>::backward_rest(const Member& member) {
       batch_norm_combine_gradient(row_blocks(settings_.rows), at(norms[i]).batch);
     });
     each_block(member, [&](Index block, Range rows) {
-      backward_rows(norms[i] + 1, bottom_of(i), rows);
+      backward_rows(norms[i] + 1, bottom_of(i), block, rows);
       if (i > 0) {
         LayerWork<T>& w = at(norms[i - 1]);
         batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
@@ -308,8 +316,7 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
     put(sums, end - panels.begin * L, gradients[first + 1] + panels.begin * L);
   };
   Ahead nothing;
-  dense_gradient(unit.dense, w.x, w.dy, settings_.rows, scratch, nothing,
-                 GradientSink{weights, narrow, biases});
+  dense_gradient(unit, scratch, nothing, GradientSink{weights, narrow, biases});
 }
 
 template std::vector<GradientUnit> gradient_units<float>(const Network&);

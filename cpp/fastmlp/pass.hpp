@@ -82,6 +82,15 @@ class Pass {
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
+  // One unit of a Dense layer's weight gradient, once all blocks are back.
+  template <class Sink>
+  void dense_gradient(const GradientUnit& unit, T* scratch, Ahead& ahead,
+                      Sink&& sink) const {
+    const LayerWork<T>& w = work(unit.layer);
+    fastmlp::dense_gradient(unit.dense, w.x, w.dy, settings_.rows,
+                            {w.block_sums, row_blocks(settings_.rows)}, scratch, ahead,
+                            sink);
+  }
   // One unit of the gradient with respect to the parameters into plain arrays, one for
   // each trainable slice in their order; or added to what they hold.
   void store_gradient(const GradientUnit& unit, const std::vector<T*>& gradients,
@@ -105,7 +114,7 @@ class Pass {
 
  private:
   LayerWork<T>& at(Index l) { return works_[static_cast<std::size_t>(l)]; }
-  Panels<T> allocate(Index columns);
+  Panels<T> allocate(Index rows, Index columns);
   void allocate_outputs(bool gradients);
   void allocate_gradients();
 
@@ -114,8 +123,8 @@ class Pass {
   template <class Matrix>
   Index forward_dense(Index l, Index to, const Matrix& x, Range rows, Ahead& ahead);
   Index last_taken_along(Index l, Index to) const;
-  void backward_rows(Index from, Index to, Range rows);
-  Index backward_layer(Index l, Index to, Range rows);
+  void backward_rows(Index from, Index to, Index block, Range rows);
+  Index backward_layer(Index l, Index to, Index block, Range rows);
   Index bottom_of(std::size_t batch_norm) const;
 
   const Network& network_;

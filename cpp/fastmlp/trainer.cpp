@@ -315,8 +315,8 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch
   if (weights_are_far_ || n_threads_ > 1) expect_updated(number, states, ahead);
   const Index rows = pass_.settings().rows;
   if (weights_are_far_) expect_later_rows(unit, work.dy, rows, ahead);
-  dense_gradient(unit, work.x, work.dy, rows, scratch, ahead,
-                 GradientSink{weights, narrow, biases});
+  pass_.dense_gradient(units_[number], scratch, ahead,
+                       GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));
 }
 

@@ -140,19 +140,37 @@ void narrow_gradient_rows(Panels<T> x, Range panels, const T* d, Range rows, boo
   }
 }
 
-// dx(r, :) = finish(sum over c of d(r, c) w(c, :)) for one panel of dx.
+// dx(r, :) = finish(sum over c of d(r, c) w(c, :)) and g(c, :) = sum over r of d(r, c)
+// x(r, :) for one panel.
 template <class T, int C, class Finish>
-void input_gradient_panel(const T* d, Index rows, const T* w, const Finish& finish,
-                          T* dx) {
+void backward_panel(const T* x, const T* d, Index rows, const T* w,
+                    const Finish& finish, T* dx, T* g) {
   constexpr Index L = kLanes<T>;
+  constexpr int chains = std::max(1, 4 / C);  // of sums over rows, which take turns
   for (Index v = 0; v < L; v += Vec<T>::size) {
     std::array<Vec<T>, static_cast<std::size_t>(C)> weight;
     unrolled<C>([&](auto c) { weight[c] = Vec<T>::load(w + c * L + v); });
-    for (Index row = 0; row < rows; ++row) {
-      Vec<T> sum(0);
-      unrolled<C>([&](auto c) { sum = fma(Vec<T>(d[row * L + c]), weight[c], sum); });
-      finish(sum, 0, row * L + v).store(dx + row * L + v);
-    }
+    std::array<Vec<T>, static_cast<std::size_t>(chains * C)> sum;
+    unrolled<chains * C>([&](auto i) { sum[i] = Vec<T>(0); });
+    const auto take_row = [&](Index row, auto chain) __attribute__((always_inline)) {
+      const Vec<T> input = Vec<T>::load(x + row * L + v);
+      Vec<T> down(0);
+      unrolled<C>([&](auto c) {
+        const Vec<T> up(d[row * L + c]);
+        down = fma(up, weight[c], down);
+        sum[chain * C + c] = fma(up, input, sum[chain * C + c]);
+      });
+      finish(down, 0, row * L + v).store(dx + row * L + v);
+    };
+    Index row = 0;
+    for (; row + chains <= rows; row += chains)
+      unrolled<chains>([&](auto chain) { take_row(row + chain, chain); });
+    for (; row < rows; ++row) take_row(row, std::integral_constant<int, 0>{});
+    unrolled<C>([&](auto c) {
+      unrolled<chains - 1>(
+          [&](auto chain) { sum[c] = sum[c] + sum[(chain + 1) * C + c]; });
+      sum[c].store(g + c * L + v);
+    });
   }
 }
 
@@ -186,16 +204,19 @@ void weight_gradient_narrow(Panels<T> x, Range panels, const T* d, Index outputs
   });
 }
 
-// The input gradient of `outputs` outputs whose gradients are in the panel at `d` (its
-// first row in `rows`), and no others; `done(panel)` follows each panel.
+// Both gradients of `outputs` outputs and no others, while a panel of inputs is at
+// hand: dx, finished, of some rows, whose gradients are in the panel at `d` (its first
+// row in `rows`); and these rows' part of the weights', into the rows of `sums` from
+// `sums_row` on, one for each output. `done(panel)` follows each panel of dx.
 template <class T, class Finish, class Done>
-void input_gradient_narrow(const T* d, Index outputs, Range rows, Panels<T> w,
-                           const Finish& finish, Panels<T> dx, Done&& done) {
+void backward_narrow(Panels<T> x, const T* d, Index outputs, Range rows, Panels<T> w,
+                     const Finish& finish, Panels<T> dx, Panels<T> sums, Index sums_row,
+                     Done&& done) {
   detail::with_outputs<T>(outputs, [&](auto c) {
     for (Index panel = 0; panel < dx.count(); ++panel) {
-      detail::input_gradient_panel<T, c>(d, rows.size(), w.at(panel, 0),
-                                         finish.from(panel, rows.begin),
-                                         dx.at(panel, rows.begin));
+      detail::backward_panel<T, c>(x.at(panel, rows.begin), d, rows.size(),
+                                   w.at(panel, 0), finish.from(panel, rows.begin),
+                                   dx.at(panel, rows.begin), sums.at(panel, sums_row));
       done(panel);
     }
   });

@@ -22,6 +22,12 @@ struct Dense {
   }
 };
 
+// Whether a layer has nothing but a few outputs.
+template <class T>
+bool is_narrow(const Dense& layer) {
+  return narrow_outputs<T>(layer.out_features) == layer.out_features;
+}
+
 // The parameters of a Dense layer, packed for the products: W by panels of outputs, but
 // for the last few outputs where they would leave most of a panel empty; W^T by panels
 // of inputs; b in whole panels. Both W and W^T in square blocks. What is in W^T alone
@@ -90,13 +96,24 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y, Ran
   done(last);
 }
 
-// `finish` is applied to dx, which `done(panel)` follows.
+// The weight gradient of a layer of nothing but a few outputs is summed by row blocks,
+// with the input gradient: its inputs are in cache then.
+template <class T>
+struct BlockSums {
+  Panels<T> panels;  // (blocks x outputs, inputs); empty where not summed this way
+  Index blocks = 0;
+};
+
+// `finish` is applied to dx, which `done(panel)` follows; `sums` are written for
+// `block`.
 template <class T, class Finish, class Done>
-void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
-                    const Finish& finish, Ahead& ahead, Done&& done) {
+void dense_backward(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panels<T> dx,
+                    Range rows, const Finish& finish, Panels<T> sums, Index block,
+                    Ahead& ahead, Done&& done) {
   const Panels<T> w = state.transposed.panels;
   if (state.whole == 0) {
-    input_gradient_narrow(dy.at(0, rows.begin), dy.columns, rows, w, finish, dx, done);
+    backward_narrow(x, dy.at(0, rows.begin), dy.columns, rows, w, finish, dx, sums,
+                    block * dy.columns, done);
   } else {
     multiply(dy, rows, w, state.zero(), finish, dx, ahead, done);
   }
@@ -177,13 +194,34 @@ void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows
     sink.weights(inputs, unit.outputs.begin + p, scratch + p * stride);
 }
 
+// The blocks' sums for a unit's inputs, added up: [panel of inputs][output][lane].
+template <class T>
+void add_blocks(const DenseUnit& unit, const BlockSums<T>& sums, T* to) {
+  const Index size = unit.narrow * kLanes<T>;
+  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i, to += size) {
+    const T* block = sums.panels.at(i, 0);
+    std::copy_n(block, size, to);
+    for (Index b = 1; b < sums.blocks; ++b) {
+      block += size;
+      for (Index j = 0; j < size; j += Vec<T>::size)
+        (Vec<T>::load(to + j) + Vec<T>::load(block + j)).store(to + j);
+    }
+  }
+}
+
+// The last few outputs' gradient.
 template <class T, class Sink>
-void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
-                     bool last, T* scratch, Ahead& ahead, Sink&& sink) {
+void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
+                     const BlockSums<T>& sums, T* scratch, Ahead& ahead, Sink&& sink) {
   constexpr Index L = kLanes<T>;
-  weight_gradient_narrow(x, unit.inputs, dy.at(unit.outputs.begin, rows.begin),
-                         unit.narrow, rows, rows.begin > 0, scratch, ahead);
-  if (!last) return;
+  if (sums.panels) {
+    add_blocks(unit, sums, scratch);
+  } else {
+    for (Index row = 0; row < rows; row += kGradientRows)
+      weight_gradient_narrow(x, unit.inputs, dy.at(unit.outputs.begin, row),
+                             unit.narrow, {row, std::min(rows, row + kGradientRows)},
+                             row > 0, scratch, ahead);
+  }
   for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
     // What lies beyond the last input is no gradient.
     for (Index c = 0; c < unit.narrow; ++c)
@@ -204,14 +242,15 @@ void expect_later_rows(const DenseUnit& unit, Panels<T> dy, Index rows, Ahead& a
 // Sums over all rows.
 template <class T, class Sink>
 void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
-                    T* scratch, Ahead& ahead, Sink&& sink) {
+                    const BlockSums<T>& narrow_sums, T* scratch, Ahead& ahead,
+                    Sink&& sink) {
   constexpr int P = Tile<T>::panels;
-  for (Index row = 0; row < rows; row += kGradientRows) {
+  if (unit.narrow > 0)
+    narrow_gradient(unit, x, dy, rows, narrow_sums, scratch, ahead, sink);
+  for (Index row = 0; unit.narrow == 0 && row < rows; row += kGradientRows) {
     const Range part{row, std::min(rows, row + kGradientRows)};
     const bool last = part.end == rows;
-    if (unit.narrow > 0) {
-      narrow_gradient(unit, x, dy, part, last, scratch, ahead, sink);
-    } else if (unit.outputs.size() == P) {
+    if (unit.outputs.size() == P) {
       whole_gradient<P>(unit, x, dy, part, last, scratch, ahead, sink);
     } else {
       whole_gradient<1>(unit, x, dy, part, last, scratch, ahead, sink);
