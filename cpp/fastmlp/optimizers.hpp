@@ -136,8 +136,8 @@ struct GradientForm {
 };
 
 // One step for n parameters side by side (whole registers). With a penalty, adds the
-// squares that they had before the step to `squares`. Rule and pointers are copies, so
-// that no store can change them and they stay in registers.
+// squares that they had before the step to `squares`. The rule is copied, so that no
+// store can change it and it stays in registers.
 //
 // Momentum of weights that learn no more decays until it is subnormal and stays there,
 // as do the weights themselves under a penalty, and arithmetic on such numbers costs a
@@ -145,8 +145,9 @@ struct GradientForm {
 // makes zeros of both; now and then is often enough. Adam's second moment decays a
 // hundred times more slowly, and its smallest numbers count where epsilon is small.
 template <class T, class Rule>
-void update(Rule rule, GradientForm<T> form, Index n, T* w, const T* g,
+void update(const Rule& shared, GradientForm<T> form, Index n, T* w, const T* g,
             std::array<T*, Rule::slots> state, Vec<T>& squares) {
+  const Rule rule = shared;
   const Vec<T> scale(form.scale);
   const auto step = [&](Index i, Vec<T> weight, Vec<T> gradient) {
     std::array<Vec<T>, Rule::slots> s;
