@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import LabelBinarizer
 
+from fastmlp import _labels
 from fastmlp._labels import Labels
 
 digits = np.random.default_rng(0).integers(0, 5, 60)
@@ -40,9 +41,18 @@ def test_classes_are_those_of_scikit_learn(name):
     assert found.sparse_input_ == expected.sparse_input_
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "bool"])
+def test_plain_integers_take_the_short_way(dtype, monkeypatch):
+    monkeypatch.setattr(_labels, "LabelBinarizer", None)
+    y = (digits % 2).astype(dtype)
+    np.testing.assert_array_equal(Labels(y).classes_, np.unique(y))
+    with pytest.raises(TypeError, match="not callable"):
+        Labels(y.astype(float))
+
+
 @pytest.mark.parametrize("n", [20, 21, 22, 40, 41])
 @pytest.mark.parametrize("classes", [9, 10, 11, 12, 20, 21])
-def test_many_classes_are_warned_of_as_in_scikit_learn(n, classes):
+def test_many_classes_are_warned_of_where_scikit_learn_warns(n, classes):
     y = np.arange(n) % classes
     said = []
     for make in (Labels, LabelBinarizer().fit):

@@ -1,4 +1,4 @@
-"""Philox, and dropout's masks as the pure function of it that they promise to be."""
+"""Philox, dropout's masks as a pure function of it, and shuffles from NumPy's draws."""
 
 from __future__ import annotations
 

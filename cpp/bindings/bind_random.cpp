@@ -37,9 +37,10 @@ bool holds_words(const py::capsule& capsule, py::array words, int position) {
 void shuffle(py::array order, const py::capsule& capsule, bool mersenne_twister) {
   Index* rows = write<Index>(order, "order", {-1});
   const BitGenerator& generator = bit_generator(capsule);
-  if (mersenne_twister) {
-    Draws draws(*static_cast<MersenneTwister*>(generator.state));
-    fastmlp::shuffle(rows, order.size(), draws);
+  auto* const twister =
+      mersenne_twister ? static_cast<MersenneTwister*>(generator.state) : nullptr;
+  if (twister && twister->is_valid()) {
+    fastmlp::shuffle(rows, order.size(), TwisterDraws(*twister));
   } else {
     fastmlp::shuffle(rows, order.size(),
                      [&generator] { return generator.next_uint32(generator.state); });

@@ -65,8 +65,8 @@ class LossScratch {
   }
 
  private:
-  // A single column needs no transposition: numbers one by one are there sooner than
-  // registers that hold a number just written.
+  // A single column needs no transposition, whose loads of whole registers would wait
+  // until the numbers just written one by one have reached the cache.
   void load_column(const T* from) const {
     for (Index i = 0; i < kLanes<T>; i += Vec<T>::size)
       Vec<T>::gather(from + i * kLanes<T>, kLanes<T>).store(memory_.data() + i);

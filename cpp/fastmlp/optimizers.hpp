@@ -136,8 +136,8 @@ struct GradientForm {
 };
 
 // One step for n parameters side by side (whole registers). With a penalty, adds the
-// squares that they had before the step to `squares`. The rule is copied, so that no
-// store can change it and it stays in registers.
+// squares that they had before the step to `squares`. The rule is copied here, so that
+// no store can change it and it stays in registers.
 //
 // Momentum of weights that learn no more decays until it is subnormal and stays there,
 // as do the weights themselves under a penalty, and arithmetic on such numbers costs a

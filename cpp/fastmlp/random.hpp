@@ -1,6 +1,6 @@
 // Random numbers: counter-based ones, a pure function of key and counter, so that
 // dropout masks need no state and do not depend on threads; and the shuffle of an
-// epoch's rows.
+// epoch's rows, with NumPy's Mersenne twister.
 #pragma once
 
 #include <array>
@@ -58,18 +58,21 @@ struct MersenneTwister {
   static constexpr int size = 624;
   std::uint32_t words[size];
   std::int32_t position;  // of the next word to draw; all are renewed at `size`
+
+  bool is_valid() const { return position >= 0 && position <= size; }
 };
 
-// Draws 32 bits at a time, by whole registers: words are renewed and tempered all at
-// once. The state is up to date once this is gone.
-class Draws {
+// Draws from a valid state, 32 bits at a time; words are renewed and tempered all at
+// once, by whole registers. The state is up to date once this is gone.
+class TwisterDraws {
  public:
-  explicit Draws(MersenneTwister& state) : state_(state), position_(state.position) {
+  explicit TwisterDraws(MersenneTwister& state)
+      : state_(state), position_(state.position) {
     temper();
   }
-  Draws(const Draws&) = delete;
-  Draws& operator=(const Draws&) = delete;
-  ~Draws() { state_.position = position_; }
+  TwisterDraws(const TwisterDraws&) = delete;
+  TwisterDraws& operator=(const TwisterDraws&) = delete;
+  ~TwisterDraws() { state_.position = position_; }
 
   std::uint32_t operator()() {
     if (position_ == size) {

@@ -59,7 +59,8 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
   cost_before_.push_back(0);
   for (const GradientUnit& unit : units_)
     cost_before_.push_back(cost_before_.back() +
-                           unit.dense.cost<T>(network_.width(unit.layer)));
+                           unit.dense.cost<T>(network_.width(unit.layer),
+                                              bool{pass_.work(unit.layer).block_sums}));
   for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitScratch<T>);
@@ -247,9 +248,9 @@ void Trainer<T>::expect_next_unit(std::size_t number, Ahead& ahead) const {
   if (number + 1 == units_.size()) return;
   const auto& [layer, dense] = units_[number];
   const auto& [next_layer, next] = units_[number + 1];
-  if (network_.get<BatchNorm>(next_layer)) return;
-  const Range first{0, std::min(pass_.settings().rows, kGradientRows)};
   const LayerWork<T>& work = pass_.work(next_layer);
+  if (network_.get<BatchNorm>(next_layer) || work.block_sums) return;
+  const Range first{0, std::min(pass_.settings().rows, kGradientRows)};
   expect(work.dy, next.outputs, first, ahead);
   if (next_layer != layer || next.inputs.begin != dense.inputs.begin)
     expect(work.x, next.inputs, first, ahead);
@@ -275,7 +276,8 @@ void Trainer<T>::expect_updated(std::size_t number, const std::array<State*, N>&
   expect(weights.weight.panels, dense.outputs, inputs, ahead, Use::write);
 }
 
-// The weight gradient is never stored: each of its blocks is used up in L1.
+// The weight gradient is never stored (but for the row blocks' sums of a few outputs):
+// each of its blocks is used up in L1.
 template <class T>
 template <class Rule>
 double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch) {
@@ -314,7 +316,8 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch
   if (weights_are_far_) expect_next_unit(number, ahead);
   if (weights_are_far_ || n_threads_ > 1) expect_updated(number, states, ahead);
   const Index rows = pass_.settings().rows;
-  if (weights_are_far_) expect_later_rows(unit, work.dy, rows, ahead);
+  if (weights_are_far_ && !work.block_sums)
+    expect_later_rows(unit, work.dy, rows, ahead);
   pass_.dense_gradient(units_[number], scratch, ahead,
                        GradientSink{weights, narrow, biases});
   return static_cast<double>(sum(squares));

@@ -121,9 +121,9 @@ class Labels:
 def _integer_classes(y: Any) -> NDArray[Any] | None:
     """Return the classes of a plain array of integers or booleans, or None.
 
-    None, too, where scikit-learn would warn of so many classes. There is nothing else to
-    say of such an array; scikit-learn looks at it six times for a quarter of the time
-    that training on 150 rows takes.
+    None, too, where there are so many classes that some versions of scikit-learn warn.
+    There is nothing else to say of such an array, and scikit-learn looks at it six
+    times, which is a quarter of the time that training on 150 rows takes.
     """
     plain = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"
     if not plain or not y.dtype.isnative:

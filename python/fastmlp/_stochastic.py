@@ -65,7 +65,7 @@ def _knows_mersenne_twister() -> bool:
     That is no part of NumPy's interface; but calls for each number take twice as long.
     """
     generator = np.random.MT19937(0)
-    generator.random_raw()
+    generator.random_raw(5)
     state = generator.state["state"]
     return _core.holds_words(generator.capsule, state["key"], state["pos"])
 

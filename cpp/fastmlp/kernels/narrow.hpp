@@ -146,7 +146,7 @@ template <class T, int C, class Finish>
 void backward_panel(const T* x, const T* d, Index rows, const T* w,
                     const Finish& finish, T* dx, T* g) {
   constexpr Index L = kLanes<T>;
-  constexpr int chains = std::max(1, 4 / C);  // of sums over rows, which take turns
+  constexpr int chains = gradient_chains(C);
   for (Index v = 0; v < L; v += Vec<T>::size) {
     std::array<Vec<T>, static_cast<std::size_t>(C)> weight;
     unrolled<C>([&](auto c) { weight[c] = Vec<T>::load(w + c * L + v); });

@@ -96,8 +96,8 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y, Ran
   done(last);
 }
 
-// The weight gradient of a layer of nothing but a few outputs is summed by row blocks,
-// with the input gradient: its inputs are in cache then.
+// The weight gradient of a layer of nothing but a few outputs is summed by row blocks
+// where there is an input gradient, together with that: the inputs are in cache then.
 template <class T>
 struct BlockSums {
   Panels<T> panels;  // (blocks x outputs, inputs); empty where not summed this way
@@ -127,10 +127,11 @@ struct DenseUnit {
   Index narrow = 0;  // outputs, if they are the last few
 
   // The work it takes in a layer with so many inputs: multiplications of a row, in
-  // panels by panels, and a little for itself.
+  // panels by panels, unless row blocks have summed already, and a little for itself.
   template <class T>
-  double cost(Index in_features) const {
+  double cost(Index in_features, bool is_summed) const {
     constexpr double itself = 0.5;
+    if (is_summed) return itself;
     constexpr auto L = static_cast<double>(kLanes<T>);
     const Index end = std::min(in_features, inputs.end * kLanes<T>);
     const auto columns = narrow > 0 ? static_cast<double>(narrow) / L
@@ -177,18 +178,19 @@ struct GradientSink {
 template <class Weights, class Narrow, class Biases>
 GradientSink(Weights, Narrow, Biases) -> GradientSink<Weights, Narrow, Biases>;
 
-// Some rows' part of the gradient, added to what came before them; the `last` rows make
-// it whole. It stays in L1 until then, so that it is used up in one go.
+// Some rows at a time, added to what came before them. The sums stay in L1 until they
+// are whole, so that they are used up in one go.
 template <int P, class T, class Sink>
-void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Range rows,
-                    bool last, T* scratch, Ahead& ahead, Sink&& sink) {
+void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
+                    T* scratch, Ahead& ahead, Sink&& sink) {
   constexpr Index L = kLanes<T>;
   constexpr Index stride = kUnitInputs * L * L;
-  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
-    weight_gradient<P>(x, i, dy, unit.outputs.begin, rows, rows.begin > 0,
-                       scratch + (i - unit.inputs.begin) * L * L, stride, ahead);
+  for (Index row = 0; row < rows; row += kGradientRows) {
+    const Range part{row, std::min(rows, row + kGradientRows)};
+    for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i)
+      weight_gradient<P>(x, i, dy, unit.outputs.begin, part, row > 0,
+                         scratch + (i - unit.inputs.begin) * L * L, stride, ahead);
   }
-  if (!last) return;
   const Range inputs{unit.inputs.begin * L, std::min(x.columns, unit.inputs.end * L)};
   for (int p = 0; p < P; ++p)
     sink.weights(inputs, unit.outputs.begin + p, scratch + p * stride);
@@ -245,16 +247,12 @@ void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows
                     const BlockSums<T>& narrow_sums, T* scratch, Ahead& ahead,
                     Sink&& sink) {
   constexpr int P = Tile<T>::panels;
-  if (unit.narrow > 0)
+  if (unit.narrow > 0) {
     narrow_gradient(unit, x, dy, rows, narrow_sums, scratch, ahead, sink);
-  for (Index row = 0; unit.narrow == 0 && row < rows; row += kGradientRows) {
-    const Range part{row, std::min(rows, row + kGradientRows)};
-    const bool last = part.end == rows;
-    if (unit.outputs.size() == P) {
-      whole_gradient<P>(unit, x, dy, part, last, scratch, ahead, sink);
-    } else {
-      whole_gradient<1>(unit, x, dy, part, last, scratch, ahead, sink);
-    }
+  } else if (unit.outputs.size() == P) {
+    whole_gradient<P>(unit, x, dy, rows, scratch, ahead, sink);
+  } else {
+    whole_gradient<1>(unit, x, dy, rows, scratch, ahead, sink);
   }
   if (unit.inputs.begin > 0) return;
   alignas(kAlignment) T sums[P * kLanes<T>];
