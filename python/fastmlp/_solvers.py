@@ -37,10 +37,7 @@ class StochasticSolver:
         self.seed = seed
         self.t = 0
         slots = range(self.make_rule().slots)
-        # Not zeros_like, which writes to all the memory.
-        self.moments = [
-            np.zeros(array.shape, array.dtype) for _ in slots for array in parameters
-        ]
+        self.moments = [np.zeros_like(array) for _ in slots for array in parameters]
 
     def make_rule(self) -> Any:
         """Return the core's optimizer."""

@@ -1,20 +1,19 @@
 """Where training starts: random weights, each by its published rule.
 
-An initializer takes the two widths of a dense layer, a ``RandomState``, the name of the
-hidden activation and a dtype, float64 by default, and returns the weights, shape
-(fan_in, fan_out), and the biases, shape (fan_out,), drawn in float64 and rounded.
-`registry` holds them by name; a new one needs no other line than its entry there.
+An initializer takes the two widths of a dense layer, a ``RandomState`` and the name of
+the hidden activation, and returns the weights, shape (fan_in, fan_out), and the biases,
+shape (fan_out,), in float64. `registry` holds them by name; a new one needs no other
+line than its entry there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 __all__ = [
     "he_normal",
@@ -26,36 +25,12 @@ __all__ = [
     "xavier_uniform",
 ]
 
-Drawn: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
-Initializer: TypeAlias = Callable[[int, int, RandomState, str, DTypeLike], Drawn]
-
-Draw: TypeAlias = Callable[[int], Any]  # so many numbers
-
-# Numbers drawn at a time: float64 memory for all would take longer than to draw them.
-_PIECE = 2**15
-
-
-def _fill(draw: Draw, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Return an array of what ``draw(size)`` returns, some numbers at a time."""
-    filled = np.empty(shape, dtype)
-    numbers = filled.reshape(-1)
-    for start in range(0, numbers.size, _PIECE):
-        piece = numbers[start : start + _PIECE]
-        piece[:] = draw(piece.size)
-    return filled
-
-
-def _with_zeros(draw: Draw, fan_in: int, fan_out: int, dtype: DTypeLike) -> Drawn:
-    """Return weights that are drawn and biases of 0."""
-    return _fill(draw, (fan_in, fan_out), dtype), np.zeros(fan_out, dtype)
+Drawn: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+Initializer: TypeAlias = Callable[[int, int, RandomState, str], Drawn]
 
 
 def sklearn(
-    fan_in: int,
-    fan_out: int,
-    random_state: RandomState,
-    activation: str,
-    dtype: DTypeLike = np.float64,
+    fan_in: int, fan_out: int, random_state: RandomState, activation: str
 ) -> Drawn:
     """Draw weights, then biases, as scikit-learn's MLP does, number by number.
 
@@ -70,16 +45,12 @@ def sklearn(
     """
     factor = 2.0 if activation == "logistic" else 6.0
     bound = np.sqrt(factor / (fan_in + fan_out))
-    draw = partial(random_state.uniform, -bound, bound)
-    return _fill(draw, (fan_in, fan_out), dtype), _fill(draw, (fan_out,), dtype)
+    weights = random_state.uniform(-bound, bound, (fan_in, fan_out))
+    return weights, random_state.uniform(-bound, bound, fan_out)
 
 
 def normal(
-    fan_in: int,
-    fan_out: int,
-    random_state: RandomState,
-    activation: str,
-    dtype: DTypeLike = np.float64,
+    fan_in: int, fan_out: int, random_state: RandomState, activation: str
 ) -> Drawn:
     """Draw weights from a normal distribution with standard deviation 0.01; biases 0.
 
@@ -92,16 +63,11 @@ def normal(
        convolutional neural networks", NeurIPS 2012, section 5.
     """
     del activation
-    draw = partial(random_state.normal, 0.0, 0.01)
-    return _with_zeros(draw, fan_in, fan_out, dtype)
+    return random_state.normal(0.0, 0.01, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 def xavier_uniform(
-    fan_in: int,
-    fan_out: int,
-    random_state: RandomState,
-    activation: str,
-    dtype: DTypeLike = np.float64,
+    fan_in: int, fan_out: int, random_state: RandomState, activation: str
 ) -> Drawn:
     """Draw weights uniform in [-b, b], b = sqrt(6 / (fan_in + fan_out)); biases 0.
 
@@ -115,16 +81,11 @@ def xavier_uniform(
     """
     del activation
     bound = np.sqrt(6.0 / (fan_in + fan_out))
-    draw = partial(random_state.uniform, -bound, bound)
-    return _with_zeros(draw, fan_in, fan_out, dtype)
+    return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 def xavier_normal(
-    fan_in: int,
-    fan_out: int,
-    random_state: RandomState,
-    activation: str,
-    dtype: DTypeLike = np.float64,
+    fan_in: int, fan_out: int, random_state: RandomState, activation: str
 ) -> Drawn:
     """Draw weights from a normal distribution, variance 2 / (fan_in + fan_out); biases 0.
 
@@ -137,16 +98,11 @@ def xavier_normal(
     """
     del activation
     deviation = np.sqrt(2.0 / (fan_in + fan_out))
-    draw = partial(random_state.normal, 0.0, deviation)
-    return _with_zeros(draw, fan_in, fan_out, dtype)
+    return random_state.normal(0.0, deviation, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 def he_uniform(
-    fan_in: int,
-    fan_out: int,
-    random_state: RandomState,
-    activation: str,
-    dtype: DTypeLike = np.float64,
+    fan_in: int, fan_out: int, random_state: RandomState, activation: str
 ) -> Drawn:
     """Draw weights uniform in [-b, b], b = sqrt(6 / fan_in); biases 0.
 
@@ -159,16 +115,11 @@ def he_uniform(
     """
     del activation
     bound = np.sqrt(6.0 / fan_in)
-    draw = partial(random_state.uniform, -bound, bound)
-    return _with_zeros(draw, fan_in, fan_out, dtype)
+    return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 def he_normal(
-    fan_in: int,
-    fan_out: int,
-    random_state: RandomState,
-    activation: str,
-    dtype: DTypeLike = np.float64,
+    fan_in: int, fan_out: int, random_state: RandomState, activation: str
 ) -> Drawn:
     """Draw weights from a normal distribution, variance 2 / fan_in; biases 0.
 
@@ -182,8 +133,7 @@ def he_normal(
     """
     del activation
     deviation = np.sqrt(2.0 / fan_in)
-    draw = partial(random_state.normal, 0.0, deviation)
-    return _with_zeros(draw, fan_in, fan_out, dtype)
+    return random_state.normal(0.0, deviation, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 registry: dict[str, Initializer] = {
@@ -207,18 +157,17 @@ def _draw(
     initializer: str,
     activation: str,
     random_state: RandomState,
-    dtype: DTypeLike,
-) -> Iterator[NDArray[Any]]:
+) -> Iterator[NDArray[np.float64]]:
     """Yield the first value of each slice of a network, in order."""
     biases = np.zeros(0)
-    draw = registry[initializer]
     for name, shape, _ in slices:
         match name.partition(".")[2]:
             case "weight":
                 fan_in, fan_out = shape
-                weights, biases = draw(fan_in, fan_out, random_state, activation, dtype)
+                drawn = registry[initializer](fan_in, fan_out, random_state, activation)
+                weights, biases = drawn
                 yield weights
             case "bias":
                 yield biases
             case kind:
-                yield np.full(shape, _constants[kind], dtype)
+                yield np.full(shape, _constants[kind])
