@@ -12,13 +12,8 @@ from reference import Network, relative_error
 
 # Around the widths and heights at which kernels change their way.
 widths = [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 257]
-narrow_ends = [
-    3,
-    4,
-    5,
-    6,
-    *range(18, 25),
-]  # the last few outputs, alone or after others
+# The last few outputs, alone or after others.
+narrow_ends = [3, 4, 5, 6, *range(18, 25)]
 rows = [1, 5, 6, 7, 40, 41, 48, 63, 64, 65, 127, 128, 129, 320, 321, 1000]
 
 

@@ -199,14 +199,12 @@ void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows
 // The blocks' sums for a unit's inputs, added up: [panel of inputs][output][lane].
 template <class T>
 void add_blocks(const DenseUnit& unit, const BlockSums<T>& sums, T* to) {
-  const Index size = unit.narrow * kLanes<T>;
-  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i, to += size) {
-    const T* block = sums.panels.at(i, 0);
-    std::copy_n(block, size, to);
-    for (Index b = 1; b < sums.blocks; ++b) {
-      block += size;
-      for (Index j = 0; j < size; j += Vec<T>::size)
-        (Vec<T>::load(to + j) + Vec<T>::load(block + j)).store(to + j);
+  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
+    for (Index c = 0; c < unit.narrow; ++c, to += kLanes<T>) {
+      sum_rows<T>(sums.blocks, to, [&](Index block, int v) {
+        return Vec<T>::load(sums.panels.at(i, block * unit.narrow + c) +
+                            v * Vec<T>::size);
+      });
     }
   }
 }
