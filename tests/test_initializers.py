@@ -47,6 +47,14 @@ def test_weights_follow_the_published_distribution(name):
     assert weights.std() == pytest.approx(expected.std(), rel=0.02)
 
 
+def test_drawn_in_double_and_rounded(name):
+    function = initializers.registry[name]
+    single = function(FAN_IN, FAN_OUT, RandomState(0), "relu", "float32")
+    for found, expected in zip(single, draw(name), strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
 def test_biases_are_zero_but_for_those_of_scikit_learn(name):
     _, biases = draw(name)
     if name == "sklearn":

@@ -1,13 +1,15 @@
-"""Philox, dropout's masks as a pure function of it, and shuffles from NumPy's draws."""
+"""Philox, dropout's masks as a pure function of it, and what NumPy's generators draw."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 import numpy as np
 import pytest
 
 import reference
-from fastmlp import _core, _stochastic
-from fastmlp._stochastic import _knows_mersenne_twister, shuffle
+from fastmlp import _core, _random
+from fastmlp._random import shuffle, uniform
 
 # Counter, key and words of the known answer test of Random123 (Salmon et al. 2011).
 answers = [
@@ -107,7 +109,7 @@ def test_shuffles_as_numpy_does(n):
 
 
 def test_shuffles_from_any_place_in_the_twister():
-    assert _knows_mersenne_twister()
+    assert _random._knows_twister()
     for drawn in [0, 1, 300, 622, 623, 624, 625, 1500]:
         ours, numpys = np.random.RandomState(drawn), np.random.RandomState(drawn)
         assert ours.bytes(4 * drawn) == numpys.bytes(4 * drawn)
@@ -121,7 +123,7 @@ def test_shuffles_from_any_place_in_the_twister():
 
 @pytest.mark.parametrize("generator", [np.random.PCG64, np.random.MT19937])
 def test_shuffles_from_any_generator_by_calls(generator, monkeypatch):
-    monkeypatch.setattr(_stochastic, "_knows_mersenne_twister", lambda: False)
+    monkeypatch.setattr(_random, "_knows_twister", lambda: False)
     ours, numpys = (np.random.RandomState(generator(3)) for _ in range(2))
     found, expected = np.arange(1000), np.arange(1000)
     shuffle(ours, found)
@@ -146,3 +148,62 @@ def test_shuffles_by_a_subclass_as_it_says():
     order = np.arange(5)
     shuffle(Reversing(0), order)
     np.testing.assert_array_equal(order, [4, 3, 2, 1, 0])
+
+
+@pytest.mark.parametrize("drawn", [0, 1, 300, 622, 623, 624, 625, 1500])
+@pytest.mark.parametrize("shape", [(0,), (1,), (311,), (312,), (313,), (30, 41)])
+def test_uniform_numbers_are_numpys(drawn, shape, dtype):
+    """From any place in the twister, and it stands where NumPy would leave it."""
+    ours, numpys = np.random.RandomState(drawn), np.random.RandomState(drawn)
+    assert ours.bytes(4 * drawn) == numpys.bytes(4 * drawn)
+    for bound in (1e-3, 0.7, np.sqrt(6 / 128)):
+        found = uniform(ours, bound, shape, dtype)
+        expected = numpys.uniform(-bound, bound, shape).astype(dtype)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, expected)
+    for part, other in zip(ours.get_state(), numpys.get_state(), strict=True):
+        np.testing.assert_array_equal(part, other)
+
+
+def test_the_core_draws_wherever_numpy_rounds_twice():
+    x = np.random.RandomState(0).random_sample(1000)
+    rounded_twice = -0.1 + 0.2 * x
+    numbers = np.random.RandomState(0).uniform(-0.1, 0.1, x.size)
+    assert _random._draws_alike() == np.array_equal(numbers, rounded_twice)
+
+
+class Halving(np.random.RandomState):
+    def uniform(self, low, high, size):
+        return super().uniform(low / 2, high / 2, size)
+
+
+@pytest.mark.parametrize("kind", ["another generator", "a subclass", "not alike"])
+def test_uniform_numbers_of_any_generator(kind, dtype, monkeypatch):
+    def make():
+        match kind:
+            case "another generator":
+                return np.random.RandomState(np.random.PCG64(3))
+            case "a subclass":
+                return Halving(3)
+        return np.random.RandomState(3)
+
+    if kind == "not alike":
+        monkeypatch.setattr(_random, "_draws_alike", lambda: False)
+    found = uniform(make(), 0.3, (20, 30), dtype)
+    expected = make().uniform(-0.3, 0.3, (20, 30)).astype(dtype)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_refuses_what_it_cannot_draw():
+    generator = np.random.MT19937(0)
+    capsule = generator.capsule
+    with pytest.raises(
+        TypeError, match="numbers must have the dtype float32 or float64"
+    ):
+        _core.uniform(np.zeros(3, "int32"), 0.0, 1.0, capsule)
+    with pytest.raises(ValueError, match="numbers must have the shape"):
+        _core.uniform(np.zeros((3, 2)), 0.0, 1.0, capsule)
+    with pytest.raises(
+        TypeError, match="capsule must be that of a NumPy bit generator"
+    ):
+        _core.uniform(np.zeros(3), 0.0, 1.0, dt.datetime_CAPI)

@@ -1,4 +1,4 @@
-// Shuffling with NumPy's own random numbers.
+// Shuffles and uniform numbers from NumPy's own generator.
 #include <pybind11/pybind11.h>
 
 #include "arrays.hpp"
@@ -34,17 +34,37 @@ bool holds_words(const py::capsule& capsule, py::array words, int position) {
          position == state.position;
 }
 
+MersenneTwister& twister_of(const BitGenerator& generator) {
+  auto& twister = *static_cast<MersenneTwister*>(generator.state);
+  if (!twister.is_valid())
+    throw py::value_error(
+        "the position in a Mersenne twister must be in [0, 624], got " +
+        std::to_string(twister.position));
+  return twister;
+}
+
 void shuffle(py::array order, const py::capsule& capsule, bool mersenne_twister) {
   Index* rows = write<Index>(order, "order", {-1});
   const BitGenerator& generator = bit_generator(capsule);
-  auto* const twister =
-      mersenne_twister ? static_cast<MersenneTwister*>(generator.state) : nullptr;
-  if (twister && twister->is_valid()) {
-    fastmlp::shuffle(rows, order.size(), TwisterDraws(*twister));
+  if (mersenne_twister) {
+    fastmlp::shuffle(rows, order.size(), TwisterDraws(twister_of(generator)));
   } else {
     fastmlp::shuffle(rows, order.size(),
                      [&generator] { return generator.next_uint32(generator.state); });
   }
+}
+
+template <class T>
+void fill(py::array& numbers, double low, double range, MersenneTwister& twister) {
+  T* const to = write<T>(numbers, "numbers", {-1});
+  TwisterDraws draws(twister);
+  fastmlp::uniform(to, numbers.size(), low, range, draws);
+}
+
+void uniform(py::array numbers, double low, double high, const py::capsule& capsule) {
+  MersenneTwister& twister = twister_of(bit_generator(capsule));
+  const bool in_double = is_double(numbers, "numbers");
+  (in_double ? fill<double> : fill<float>)(numbers, low, high - low, twister);
 }
 
 }  // namespace
@@ -56,6 +76,11 @@ void bind_random(py::module_& m) {
       "Shuffle row numbers (int64) in place as NumPy's RandomState does, drawing from "
       "its bit generator, whose lock the caller holds. The state of a Mersenne twister "
       "that holds its words as expected can be used directly, which is faster.");
+  m.def(
+      "uniform", &uniform, py::arg("numbers"), py::arg("low"), py::arg("high"),
+      py::arg("capsule"),
+      "Draw numbers (float32 or float64) in place as NumPy's RandomState.uniform does, "
+      "from the state of its Mersenne twister, whose lock the caller holds.");
   m.def("holds_words", &holds_words, py::arg("capsule"), py::arg("words"),
         py::arg("position"),
         "Whether the state of a NumPy bit generator begins with the words of a "

@@ -1,8 +1,9 @@
 // Random numbers: counter-based ones, a pure function of key and counter, so that
-// dropout masks need no state and do not depend on threads; and the shuffle of an
-// epoch's rows, with NumPy's Mersenne twister.
+// dropout masks need no state and do not depend on threads; and those of NumPy's
+// Mersenne twister, for the first weights and the order of an epoch's rows.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -62,8 +63,8 @@ struct MersenneTwister {
   bool is_valid() const { return position >= 0 && position <= size; }
 };
 
-// Draws from a valid state, 32 bits at a time; words are renewed and tempered all at
-// once, by whole registers. The state is up to date once this is gone.
+// Draws from a valid state, 32 bits at a time or several of them; words are renewed and
+// tempered all at once, by whole registers. The state is up to date once this is gone.
 class TwisterDraws {
  public:
   explicit TwisterDraws(MersenneTwister& state)
@@ -75,12 +76,24 @@ class TwisterDraws {
   ~TwisterDraws() { state_.position = position_; }
 
   std::uint32_t operator()() {
+    left();
+    return *take(1);
+  }
+
+  // The next n words, which may be had at once: n <= left().
+  const std::uint32_t* take(int n) {
+    position_ += n;
+    return tempered_ + position_ - n;
+  }
+
+  // Words until all are renewed; at least one.
+  int left() {
     if (position_ == size) {
       renew();
       temper();
       position_ = 0;
     }
-    return tempered_[position_++];
+    return size - position_;
   }
 
  private:
@@ -113,6 +126,29 @@ class TwisterDraws {
   std::int32_t position_;
   std::uint32_t tempered_[size];
 };
+
+// Numbers in [low, low + range) as NumPy's RandomState draws them: 53 bits from two
+// words each, and in double before they are rounded to T.
+template <class T>
+void uniform(T* to, std::int64_t n, double low, double range, TwisterDraws& draws) {
+  const auto drawn = [low, range](std::uint32_t first, std::uint32_t second) {
+    // Of 27 and 26 bits, which an int holds: that converts by whole registers.
+    const auto high_bits = static_cast<std::int32_t>(first >> 5);
+    const auto low_bits = static_cast<std::int32_t>(second >> 6);
+    return static_cast<T>(low + range * ((high_bits * 0x1p26 + low_bits) * 0x1p-53));
+  };
+  for (std::int64_t i = 0; i < n;) {
+    const auto pairs = std::min<std::int64_t>(n - i, draws.left() / 2);
+    const std::uint32_t* words = draws.take(static_cast<int>(2 * pairs));
+    for (std::int64_t k = 0; k < pairs; ++k)
+      to[i + k] = drawn(words[2 * k], words[2 * k + 1]);
+    i += pairs;
+    if (pairs == 0) {  // from the last word and the first of the next
+      const std::uint32_t first = draws();
+      to[i++] = drawn(first, draws());
+    }
+  }
+}
 
 // Shuffles as NumPy's RandomState does, from the same 32-bit draws `next()`: Fisher and
 // Yates, each index drawn anew, under the smallest mask that covers it, until it is in

@@ -180,9 +180,13 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
             widths, self.activation, self.batch_norm, self.dropout, dtype
         ).slices
         drawn = initializers._draw(
-            slices, self.initializer, member_name(self.activation), self._random_state
+            slices,
+            self.initializer,
+            member_name(self.activation),
+            self._random_state,
+            dtype,
         )
-        set_fitted_arrays(self, slices, [values.astype(dtype) for values in drawn])
+        set_fitted_arrays(self, slices, list(drawn))
         self.out_activation_ = out_activation
         self.n_outputs_ = widths[-1]
         self.n_layers_ = len(widths)

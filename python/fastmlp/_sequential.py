@@ -124,7 +124,7 @@ class Sequential:
         logistic = _core.activations["logistic"]
         has_logistic = any(isinstance(layer, logistic) for layer in self.layers)
         activation = "logistic" if has_logistic else "identity"
-        drawn = _draw(self._network.slices, "sklearn", activation, source)
+        drawn = _draw(self._network.slices, "sklearn", activation, source, self.dtype)
         for array, values in zip(self._arrays(), drawn, strict=True):
             array[...] = values
         has_dropout = any(isinstance(layer, _core.nn.Dropout) for layer in self.layers)

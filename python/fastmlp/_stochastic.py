@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import lru_cache
 from numbers import Integral
 from typing import Any
 
@@ -16,6 +16,7 @@ from . import _core
 from ._callbacks import FitCallbacks
 from ._holdout import Holdout, forget_best, keep_best, restore_best
 from ._problem import Problem
+from ._random import shuffle
 from ._solvers import StochasticSolver, make_solver
 from ._warnings import warn
 
@@ -45,29 +46,6 @@ def continue_records(model: Any) -> None:
         keep_best(model)
     elif not model.early_stopping and getattr(model, "best_loss_", None) is None:
         model.best_loss_ = math.inf
-
-
-def shuffle(random_state: np.random.RandomState, order: NDArray[np.int64]) -> None:
-    """Shuffle in place as ``random_state.shuffle`` does, from the same draws."""
-    generator = getattr(random_state, "_bit_generator", None)
-    if generator is None or type(random_state) is not np.random.RandomState:
-        random_state.shuffle(order)
-        return
-    known = type(generator) is np.random.MT19937 and _knows_mersenne_twister()
-    with generator.lock:
-        _core.shuffle(order, generator.capsule, mersenne_twister=known)
-
-
-@cache
-def _knows_mersenne_twister() -> bool:
-    """Return whether this NumPy keeps its generator's state as the core expects.
-
-    That is no part of NumPy's interface; but calls for each number take twice as long.
-    """
-    generator = np.random.MT19937(0)
-    generator.random_raw(5)
-    state = generator.state["state"]
-    return _core.holds_words(generator.capsule, state["key"], state["pos"])
 
 
 def next_order(model: Any, n: int) -> NDArray[np.int64]:

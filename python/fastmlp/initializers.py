@@ -1,19 +1,21 @@
 """Where training starts: random weights, each by its published rule.
 
-An initializer takes the two widths of a dense layer, a ``RandomState`` and the name of
-the hidden activation, and returns the weights, shape (fan_in, fan_out), and the biases,
-shape (fan_out,), in float64. `registry` holds them by name; a new one needs no other
-line than its entry there.
+An initializer takes the two widths of a dense layer, a ``RandomState``, the name of the
+hidden activation and a dtype, float64 by default, and returns the weights, shape
+(fan_in, fan_out), and the biases, shape (fan_out,), drawn in float64 and rounded to it.
+`registry` holds them by name; a new one needs no other line than its entry there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from ._random import uniform
 
 __all__ = [
     "he_normal",
@@ -25,12 +27,16 @@ __all__ = [
     "xavier_uniform",
 ]
 
-Drawn: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
-Initializer: TypeAlias = Callable[[int, int, RandomState, str], Drawn]
+Drawn: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+Initializer: TypeAlias = Callable[[int, int, RandomState, str, DTypeLike], Drawn]
 
 
 def sklearn(
-    fan_in: int, fan_out: int, random_state: RandomState, activation: str
+    fan_in: int,
+    fan_out: int,
+    random_state: RandomState,
+    activation: str,
+    dtype: DTypeLike = np.float64,
 ) -> Drawn:
     """Draw weights, then biases, as scikit-learn's MLP does, number by number.
 
@@ -45,12 +51,16 @@ def sklearn(
     """
     factor = 2.0 if activation == "logistic" else 6.0
     bound = np.sqrt(factor / (fan_in + fan_out))
-    weights = random_state.uniform(-bound, bound, (fan_in, fan_out))
-    return weights, random_state.uniform(-bound, bound, fan_out)
+    weights = uniform(random_state, bound, (fan_in, fan_out), dtype)
+    return weights, uniform(random_state, bound, (fan_out,), dtype)
 
 
 def normal(
-    fan_in: int, fan_out: int, random_state: RandomState, activation: str
+    fan_in: int,
+    fan_out: int,
+    random_state: RandomState,
+    activation: str,
+    dtype: DTypeLike = np.float64,
 ) -> Drawn:
     """Draw weights from a normal distribution with standard deviation 0.01; biases 0.
 
@@ -63,11 +73,16 @@ def normal(
        convolutional neural networks", NeurIPS 2012, section 5.
     """
     del activation
-    return random_state.normal(0.0, 0.01, (fan_in, fan_out)), np.zeros(fan_out)
+    weights = random_state.normal(0.0, 0.01, (fan_in, fan_out))
+    return weights.astype(dtype, copy=False), np.zeros(fan_out, dtype)
 
 
 def xavier_uniform(
-    fan_in: int, fan_out: int, random_state: RandomState, activation: str
+    fan_in: int,
+    fan_out: int,
+    random_state: RandomState,
+    activation: str,
+    dtype: DTypeLike = np.float64,
 ) -> Drawn:
     """Draw weights uniform in [-b, b], b = sqrt(6 / (fan_in + fan_out)); biases 0.
 
@@ -81,11 +96,16 @@ def xavier_uniform(
     """
     del activation
     bound = np.sqrt(6.0 / (fan_in + fan_out))
-    return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
+    weights = uniform(random_state, bound, (fan_in, fan_out), dtype)
+    return weights, np.zeros(fan_out, dtype)
 
 
 def xavier_normal(
-    fan_in: int, fan_out: int, random_state: RandomState, activation: str
+    fan_in: int,
+    fan_out: int,
+    random_state: RandomState,
+    activation: str,
+    dtype: DTypeLike = np.float64,
 ) -> Drawn:
     """Draw weights from a normal distribution, variance 2 / (fan_in + fan_out); biases 0.
 
@@ -98,11 +118,16 @@ def xavier_normal(
     """
     del activation
     deviation = np.sqrt(2.0 / (fan_in + fan_out))
-    return random_state.normal(0.0, deviation, (fan_in, fan_out)), np.zeros(fan_out)
+    weights = random_state.normal(0.0, deviation, (fan_in, fan_out))
+    return weights.astype(dtype, copy=False), np.zeros(fan_out, dtype)
 
 
 def he_uniform(
-    fan_in: int, fan_out: int, random_state: RandomState, activation: str
+    fan_in: int,
+    fan_out: int,
+    random_state: RandomState,
+    activation: str,
+    dtype: DTypeLike = np.float64,
 ) -> Drawn:
     """Draw weights uniform in [-b, b], b = sqrt(6 / fan_in); biases 0.
 
@@ -115,11 +140,16 @@ def he_uniform(
     """
     del activation
     bound = np.sqrt(6.0 / fan_in)
-    return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
+    weights = uniform(random_state, bound, (fan_in, fan_out), dtype)
+    return weights, np.zeros(fan_out, dtype)
 
 
 def he_normal(
-    fan_in: int, fan_out: int, random_state: RandomState, activation: str
+    fan_in: int,
+    fan_out: int,
+    random_state: RandomState,
+    activation: str,
+    dtype: DTypeLike = np.float64,
 ) -> Drawn:
     """Draw weights from a normal distribution, variance 2 / fan_in; biases 0.
 
@@ -133,7 +163,8 @@ def he_normal(
     """
     del activation
     deviation = np.sqrt(2.0 / fan_in)
-    return random_state.normal(0.0, deviation, (fan_in, fan_out)), np.zeros(fan_out)
+    weights = random_state.normal(0.0, deviation, (fan_in, fan_out))
+    return weights.astype(dtype, copy=False), np.zeros(fan_out, dtype)
 
 
 registry: dict[str, Initializer] = {
@@ -157,17 +188,18 @@ def _draw(
     initializer: str,
     activation: str,
     random_state: RandomState,
-) -> Iterator[NDArray[np.float64]]:
+    dtype: DTypeLike,
+) -> Iterator[NDArray[Any]]:
     """Yield the first value of each slice of a network, in order."""
-    biases = np.zeros(0)
+    biases = np.zeros(0, dtype)
     for name, shape, _ in slices:
         match name.partition(".")[2]:
             case "weight":
                 fan_in, fan_out = shape
-                drawn = registry[initializer](fan_in, fan_out, random_state, activation)
-                weights, biases = drawn
+                draw = registry[initializer]
+                weights, biases = draw(fan_in, fan_out, random_state, activation, dtype)
                 yield weights
             case "bias":
                 yield biases
             case kind:
-                yield np.full(shape, _constants[kind])
+                yield np.full(shape, _constants[kind], dtype)
