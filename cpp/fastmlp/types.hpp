@@ -40,33 +40,27 @@ constexpr Range even_part(Index n, Index parts, Index i) {
   return {begin, begin + size + (i < larger ? 1 : 0)};
 }
 
-// Asks the system for pages of 2 MiB within this memory, where it has them: with those
-// of 4 KiB, large weights cost a look into the page table every few lines.
-inline void prefer_huge_pages([[maybe_unused]] void* start,
-                              [[maybe_unused]] Index bytes) {
-#if defined(MADV_HUGEPAGE)
-  constexpr std::uintptr_t huge = std::uintptr_t{2} << 20;
-  const auto address = reinterpret_cast<std::uintptr_t>(start);
-  const std::uintptr_t first = (address + huge - 1) / huge * huge;
-  const std::uintptr_t end =
-      (address + static_cast<std::uintptr_t>(bytes)) / huge * huge;
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
-#endif
-}
-
 // Zeroed memory on a cache-line boundary; moves, does not copy. From calloc, which gets
 // large blocks as zero pages that are first touched by the thread that works on them.
+// Large blocks are made of pages of 2 MiB, where the system has them: with those of
+// 4 KiB, to touch them first takes ten times as long, and large weights cost a look
+// into the page table every few lines.
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(Index size) : size_(size) {
-    std::size_t space = static_cast<std::size_t>(size) * sizeof(T) + kAlignment;
+    constexpr std::size_t huge = std::size_t{2} << 20;
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    const std::size_t page = bytes < huge ? kAlignment : huge;
+    std::size_t space = (bytes + page - 1) / page * page + page;
     memory_.reset(std::calloc(space, 1));
     if (!memory_) throw std::bad_alloc();
     void* start = memory_.get();
-    data_ = static_cast<T*>(std::align(kAlignment, space - kAlignment, start, space));
-    prefer_huge_pages(data_, size * static_cast<Index>(sizeof(T)));
+    data_ = static_cast<T*>(std::align(page, space - page, start, space));
+#if defined(MADV_HUGEPAGE)
+    if (page == huge) madvise(data_, space / huge * huge, MADV_HUGEPAGE);
+#endif
   }
 
   T* data() const { return data_; }
