@@ -163,11 +163,10 @@ class Core:
             x, parameters, _core.losses[loss](), n_threads=self.n_threads, **options
         )
 
-    def state(self, optimizer, parameters):
-        """Return the zeros with which an optimizer (name, arguments) begins."""
-        slots = _core.optimizers[optimizer[0]](*optimizer[1]).slots
-        shapes = [p.shape for p in self.trained(parameters)]
-        return [np.zeros(shape, self.dtype) for shape in shapes * slots]
+    def state(self, optimizer):
+        """Return what an optimizer (name, arguments) begins with: zeros."""
+        rule = _core.optimizers[optimizer[0]](*optimizer[1])
+        return _core.optimizer_states[self.dtype](self.network, rule)
 
     def trainer(
         self, loss, optimizer, data, parameters, state, *,

@@ -17,7 +17,7 @@ staircase = [
     {"bindings"},
     {"objective"},
     {"trainer", "propagation", "predictor"},
-    {"pass"},
+    {"pass", "optimizer_state"},
     {"network"},
     {"layers"},
     {"activations", "losses", "criterion", "optimizers"},

@@ -55,7 +55,7 @@ def test_training_on_sparse_rows_is_training_on_dense_ones(core, dtype, n_thread
     for data in (x, csr(x, np.int32)):
         network = core(layers, dtype, n_threads)
         parameters = network.draw(np.random.default_rng(1))
-        state = network.state(("adam", ()), parameters)
+        state = network.state(("adam", ()))
         trainer = network.trainer(
             "squared_error", ("adam", ()), (data, target, None), parameters, state,
             batch_size=32,
@@ -64,7 +64,7 @@ def test_training_on_sparse_rows_is_training_on_dense_ones(core, dtype, n_thread
         trainer.begin_epoch(order, np.full(5, 0.01))
         assert trainer.run(1e9)
         trainer.write_back()
-        results.append([*parameters, *state, np.array(trainer.loss)])
+        results.append([*parameters, *state.arrays(), np.array(trainer.loss)])
     for dense, sparse_ in zip(*results, strict=True):
         np.testing.assert_array_equal(dense, sparse_)
 

@@ -48,7 +48,7 @@ def test_x_is_never_copied(dtypes, run_python):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("stopping", "copies"), [("", 7), ("stopping", 10)])
+@pytest.mark.parametrize(("stopping", "copies"), [("", 5), ("stopping", 8)])
 def test_parameters_are_held_a_few_times(stopping, copies, run_python, figure):
     """As docs/core.md counts them; a batch's workspace is 4 MB here."""
     used, parameters = grown(run_python, "float64", "float32", 1500, stopping, 300)

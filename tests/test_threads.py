@@ -22,7 +22,7 @@ def train(core, layers, data, optimizer, dtype, n_threads, batch_size, epochs=2)
     """Return every number that training changes."""
     net = core(layers, dtype, n_threads)
     parameters = net.draw(np.random.default_rng(1))
-    state = net.state(optimizer, parameters)
+    state = net.state(optimizer)
     trainer = net.trainer(
         "softmax_cross_entropy", optimizer, data, parameters, state,
         batch_size=batch_size, alpha=1e-3, seed=4,
@@ -35,7 +35,7 @@ def train(core, layers, data, optimizer, dtype, n_threads, batch_size, epochs=2)
             pass
         curve.append(trainer.loss)
     trainer.write_back()
-    return [*parameters, *state, np.array(curve)]
+    return [*parameters, *state.arrays(), np.array(curve)]
 
 
 large = 784, 512, 512, 10
@@ -67,7 +67,7 @@ def test_no_more_threads_than_pay(core, widths, batch_size, least, most):
         parameters = net.draw(np.random.default_rng(0))
         trainer = net.trainer(
             "softmax_cross_entropy", ("adam", ()), draw(widths, "float32", 300),
-            parameters, net.state(("adam", ()), parameters), batch_size=batch_size,
+            parameters, net.state(("adam", ())), batch_size=batch_size,
         )  # fmt: skip
         found.append(trainer.n_threads)
     assert found[0] == 1

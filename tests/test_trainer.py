@@ -54,7 +54,7 @@ class Fit:
         ):  # its link is the exponential: begin near predictions of 1
             drawn[-2] *= 0.1
         self.parameters = options.pop("parameters", drawn)
-        self.state = options.pop("state", net.state(optimizer, drawn))
+        self.state = options.pop("state", net.state(optimizer))
         self.rate = rates[optimizer[0]]
         self.batch_size = options.setdefault("batch_size", 32)
         self.trainer = net.trainer(
@@ -74,7 +74,7 @@ class Fit:
 
     def results(self):
         self.trainer.write_back()
-        return [*self.parameters, *self.state, np.array(self.curve)]
+        return [*self.parameters, *self.state.arrays(), np.array(self.curve)]
 
 
 def orders(n, epochs=10, seed=3):
@@ -112,7 +112,7 @@ def test_ten_epochs(core, optimizer, loss, layers, weighted, alpha, figure):
     figure("ten epochs", error)
     assert fit.trainer.step == steps
     assert error <= 1e-9
-    assert worst_error(fit.state, state, 1e-3) <= 1e-9
+    assert worst_error(fit.state.arrays(), state, 1e-3) <= 1e-9
     assert relative_error(fit.curve, curve) <= 1e-9
     assert curve[-1] < curve[0]
 
@@ -127,7 +127,7 @@ def test_first_velocity_is_the_gradient(core, loss, layers):
     fit.epoch(np.arange(40))
     value, gradients = reference.penalized(network, loss, data, parameters, 0.3, 5, 0)
     fit.trainer.write_back()
-    found = [v / -fit.rate for v in fit.state]
+    found = [v / -fit.rate for v in fit.state.arrays()]
     assert worst_error(found, gradients, 1e-3) <= 1e-11
     assert fit.curve[0] == pytest.approx(value, rel=1e-12)
 
@@ -174,11 +174,11 @@ def test_arrays_change_only_at_write_back(core, dtype):
     data = draw("squared_error", dtype=dtype)
     layers = [*plain[:2], ("batch_norm", (21,)), *plain[2:]]
     fit = Fit(core, layers, "squared_error", ("adam", ()), data, dtype=dtype)
-    before = [a.copy() for a in [*fit.parameters, *fit.state]]
+    before = [a.copy() for a in fit.parameters]
     fit.epoch(np.arange(150))
-    same_bits([*fit.parameters, *fit.state], before)
+    same_bits(fit.parameters, before)
     fit.trainer.write_back()
-    for now, then in zip([*fit.parameters, *fit.state], before, strict=True):
+    for now, then in zip(fit.parameters, before, strict=True):
         assert (now != then).any()
 
 

@@ -1,4 +1,4 @@
-// Trainers and objectives, which hold the arrays that they read.
+// Trainers, what optimizers keep, and objectives, which hold the arrays that they read.
 #include "arrays.hpp"
 #include "fastmlp/objective.hpp"
 #include "interrupt.hpp"
@@ -9,26 +9,77 @@
 namespace fastmlp::bindings {
 namespace {
 
-// The optimizer's state, slot by slot.
-template <class Pointer, class Parse>
-std::vector<Pointer> parse_state(const Network& network, const Optimizer& optimizer,
-                                 const py::list& state, Parse&& parse) {
-  std::vector<Pointer> pointers;
-  const std::size_t n = static_cast<std::size_t>(slots(optimizer));
-  if (n == 0 || state.size() % n != 0)
-    throw py::value_error("state must hold the same number of arrays for each of " +
+// All slots' arrays, slot by slot.
+template <class T>
+std::vector<const T*> read_state(const OptimizerState<T>& state, const py::list& list) {
+  std::vector<const T*> pointers;
+  const auto n = static_cast<std::size_t>(state.slots());
+  if (list.size() % n != 0)
+    throw py::value_error("arrays must hold the same number for each of " +
                           std::to_string(n) + " slots, got " +
-                          std::to_string(state.size()));
-  const std::size_t per_slot = state.size() / n;
+                          std::to_string(list.size()));
+  const std::size_t per_slot = list.size() / n;
   for (std::size_t slot = 0; slot < n; ++slot) {
     const py::list part(
-        state[py::slice(static_cast<py::ssize_t>(slot * per_slot),
-                        static_cast<py::ssize_t>((slot + 1) * per_slot), 1)]);
-    for (Pointer pointer :
-         parse_slices<Pointer>(network, part, Which::trainable, "state", parse))
+        list[py::slice(static_cast<py::ssize_t>(slot * per_slot),
+                       static_cast<py::ssize_t>((slot + 1) * per_slot), 1)]);
+    for (const T* pointer :
+         read_slices<T>(state.network(), part, Which::trainable, "arrays"))
       pointers.push_back(pointer);
   }
   return pointers;
+}
+
+template <class T>
+void load(OptimizerState<T>& state, const py::list& arrays) {
+  state.load(read_state(state, arrays));
+}
+
+template <class T>
+py::list arrays(const OptimizerState<T>& state) {
+  py::list list;
+  std::vector<T*> pointers;
+  for (int slot = 0; slot < state.slots(); ++slot) {
+    for (const Slice& slice : state.network().slices()) {
+      if (!slice.trainable) continue;
+      py::array_t<T> array(slice.shape);
+      pointers.push_back(array.mutable_data());
+      list.append(std::move(array));
+    }
+  }
+  state.save(pointers);
+  return list;
+}
+
+template <class T>
+void bind_state(py::module_& m, const char* name, py::dict& registry) {
+  using State = OptimizerState<T>;
+  auto cls = plain_class<State>(
+      m, name, "What an optimizer keeps of a network's parameters; zero at first.");
+  cls.def(py::init([](const py::object& network, const Optimizer& optimizer) {
+            return std::make_unique<State>(network_of(network), optimizer);
+          }),
+          py::arg("network"), py::arg("optimizer"));
+  cls.def("load", &load<T>, py::arg("arrays"),
+          "Reads arrays such as `arrays()` returns.");
+  cls.def("arrays", &arrays<T>,
+          "The arrays of all trainable parameters for slot 0, then for slot 1.");
+  registry[py::dtype::of<T>()] = cls;
+}
+
+// The state in `object`, where it is one of this network and optimizer.
+template <class T>
+OptimizerState<T>& state_of(const py::object& object, const Network& network,
+                            const Optimizer& optimizer) {
+  if (!py::isinstance<OptimizerState<T>>(object))
+    throw py::type_error("state must be one of the network's precision, got " +
+                         std::string(py::repr(object)));
+  auto& state = object.cast<OptimizerState<T>&>();
+  if (state.network().slices() != network.slices() || state.slots() != slots(optimizer))
+    throw py::value_error(
+        "state must be that of a network with the same parameters "
+        "and of an optimizer with as many slots");
+  return state;
 }
 
 template <class T>
@@ -44,20 +95,17 @@ class BoundTrainer {
  public:
   BoundTrainer(const py::object& network, const Loss& loss, const Optimizer& optimizer,
                const py::object& x, const py::object& target,
-               const py::object& sample_weight, py::list parameters, py::list state,
+               const py::object& sample_weight, py::list parameters, py::object state,
                const TrainerSettings& settings)
       : network_(network_of(network)),
-        optimizer_(optimizer),
         x_(input(x, "x", network_.in_features())),
         targets_(held_targets<T>(loss, target, x_.view.rows, network_.out_features())),
         weight_(as_weights<T>(sample_weight, x_.view.rows)),
         parameters_(std::move(parameters)),
         state_(std::move(state)),
-        trainer_(
-            network_, loss, optimizer, data(x_, targets_, weight_), settings,
-            {read_slices<T>(network_, parameters_, Which::all, "parameters"),
-             parse_state<const T*>(network_, optimizer, state_, &read<T, ArrayName>)}) {
-  }
+        trainer_(network_, loss, optimizer, data(x_, targets_, weight_), settings,
+                 read_slices<T>(network_, parameters_, Which::all, "parameters"),
+                 state_of<T>(state_, network_, optimizer)) {}
 
   void begin_epoch(py::array order, py::array learning_rates) {
     const Index* rows = read_rows(order, "order", x_.view.rows);
@@ -83,10 +131,7 @@ class BoundTrainer {
   }
 
   void write_back() {
-    const TrainerArrays<T*> arrays{
-        write_slices<T>(network_, parameters_, Which::all, "parameters"),
-        parse_state<T*>(network_, optimizer_, state_, &write<T, ArrayName>)};
-    trainer_.save(arrays);
+    trainer_.save(write_slices<T>(network_, parameters_, Which::all, "parameters"));
   }
 
   double loss() const { return trainer_.loss(); }
@@ -95,12 +140,11 @@ class BoundTrainer {
 
  private:
   Network network_;
-  Optimizer optimizer_;
   HeldInput x_;
   HeldTargets<T> targets_;
   py::object weight_;
   py::list parameters_;
-  py::list state_;
+  py::object state_;
   py::object order_;  // null before the first epoch
   py::object learning_rates_;
   Trainer<T> trainer_;
@@ -120,7 +164,7 @@ void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
       py::init([](const py::object& network, const Loss& loss,
                   const Optimizer& optimizer, const py::object& x,
                   const py::object& target, const py::object& sample_weight,
-                  py::list parameters, py::list state, double alpha, Index batch_size,
+                  py::list parameters, py::object state, double alpha, Index batch_size,
                   std::uint64_t seed, std::int64_t step, int n_threads, bool clip) {
         return std::make_unique<Bound>(
             network, loss, optimizer, x, target, sample_weight, std::move(parameters),
@@ -138,7 +182,7 @@ void bind_trainer(py::module_& m, const char* name, py::dict& registry) {
   cls.def("run", &Bound::run, py::arg("seconds"),
           "Works for about `seconds`; True when the epoch is complete.");
   cls.def("write_back", &Bound::write_back,
-          "Writes parameters, running statistics and state into their arrays.");
+          "Writes parameters and running statistics into their arrays.");
   cls.def_property_readonly("loss", &Bound::loss);
   cls.def_property_readonly("step", &Bound::step);
   cls.def_property_readonly("n_threads", &Bound::n_threads);
@@ -206,6 +250,10 @@ void bind_objective(py::module_& m, const char* name, py::dict& registry) {
 }  // namespace
 
 void bind_trainers(py::module_& m) {
+  py::dict states;
+  bind_state<float>(m, "OptimizerStateF32", states);
+  bind_state<double>(m, "OptimizerStateF64", states);
+  m.attr("optimizer_states") = states;
   py::dict trainers;
   bind_trainer<float>(m, "TrainerF32", trainers);
   bind_trainer<double>(m, "TrainerF64", trainers);

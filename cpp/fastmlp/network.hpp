@@ -14,6 +14,7 @@ struct Slice {
   std::string name;  // "0.weight": layer and role
   std::vector<Index> shape;
   bool trainable;
+  bool operator==(const Slice&) const = default;
 };
 
 // The layers and their sizes; the same for every precision.

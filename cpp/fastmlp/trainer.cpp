@@ -12,27 +12,12 @@ TrainerSettings within(TrainerSettings settings, Index rows) {
   return settings;
 }
 
-// One slot of the optimizer's state in the order of the slices, null where a slice is
-// not trained.
-template <class Pointer>
-std::vector<Pointer> slot_arrays(const Network& network,
-                                 const std::vector<Pointer>& state, int slot) {
-  const std::vector<Slice>& slices = network.slices();
-  const auto trainable = std::count_if(slices.begin(), slices.end(),
-                                       [](const Slice& s) { return s.trainable; });
-  auto next = state.begin() + slot * trainable;
-  std::vector<Pointer> arrays;
-  for (const Slice& slice : slices)
-    arrays.push_back(slice.trainable ? *next++ : nullptr);
-  return arrays;
-}
-
 }  // namespace
 
 template <class T>
 Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
                     TrainingData<T> data, TrainerSettings settings,
-                    const TrainerArrays<const T*>& arrays)
+                    const std::vector<const T*>& parameters, OptimizerState<T>& state)
     : network_(std::move(network)),
       loss_(loss),
       optimizer_(optimizer),
@@ -44,6 +29,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
           gradient_threads<T>(network_, settings_.batch_size, settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, true, false),
+      state_(state),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
       rows_are_long_(has_long_rows(data.x)),
       weights_are_far_(network_.weights() * static_cast<Index>(sizeof(T)) > kNearBytes),
@@ -51,11 +37,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       weight_(data.sample_weight ? settings_.batch_size : 0),
       block_loss_(static_cast<std::size_t>(row_blocks(settings_.batch_size))),
       unit_norm_(units_.size()) {
-  parameters_.load(network_, arrays.parameters);
-  for (int slot = 0; slot < slots(optimizer_); ++slot) {
-    state_.emplace_back(network_, false, false);
-    state_.back().load(network_, slot_arrays(network_, arrays.state, slot));
-  }
+  parameters_.load(network_, parameters);
   cost_before_.push_back(0);
   for (const GradientUnit& unit : units_)
     cost_before_.push_back(cost_before_.back() +
@@ -65,14 +47,6 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitScratch<T>);
   }
-}
-
-template <class T>
-void Trainer<T>::save(const TrainerArrays<T*>& arrays) const {
-  parameters_.save(network_, arrays.parameters);
-  for (int slot = 0; slot < slots(optimizer_); ++slot)
-    state_[static_cast<std::size_t>(slot)].save(
-        network_, slot_arrays(network_, arrays.state, slot));
 }
 
 template <class T>
@@ -226,11 +200,11 @@ double Trainer<T>::update(std::size_t number, T* scratch) {
 
 // The optimizer's state for one layer, by slot.
 template <class State, class Rule, class T>
-static std::array<State*, Rule::slots> layer_states(std::vector<Parameters<T>>& state,
+static std::array<State*, Rule::slots> layer_states(OptimizerState<T>& state,
                                                     Index layer, const Rule&) {
   std::array<State*, Rule::slots> states;
   for (std::size_t slot = 0; slot < states.size(); ++slot)
-    states[slot] = &state[slot].template get<State>(layer);
+    states[slot] = &state.slot(slot).template get<State>(layer);
   return states;
 }
 

@@ -4,7 +4,7 @@
 
 #include "criterion.hpp"
 #include "crowding.hpp"
-#include "optimizers.hpp"
+#include "optimizer_state.hpp"
 #include "pass.hpp"
 
 namespace fastmlp {
@@ -26,20 +26,15 @@ struct TrainerSettings {
   bool clip = false;  // report losses as scikit-learn does
 };
 
-// The parameters' and optimizer's plain arrays, in the order of Network::slices();
-// state goes slot by slot, trainable slices only.
-template <class Pointer>
-struct TrainerArrays {
-  std::vector<Pointer> parameters;
-  std::vector<Pointer> state;
-};
-
-// Trains on packed copies; plain arrays are read at construction and written by save().
+// Trains a packed copy of the parameters: their plain arrays, in the order of
+// Network::slices(), are read at construction and written by save(). The optimizer's
+// state, of a network with the same slices, belongs to the caller, and changes.
 template <class T>
 class Trainer {
  public:
   Trainer(Network network, Loss loss, Optimizer optimizer, TrainingData<T> data,
-          TrainerSettings settings, const TrainerArrays<const T*>& arrays);
+          TrainerSettings settings, const std::vector<const T*>& parameters,
+          OptimizerState<T>& state);
 
   // An epoch over rows order[0..rows), with a learning rate for each batch; both arrays
   // must outlive it.
@@ -50,7 +45,9 @@ class Trainer {
   // `keep_going` between row blocks; a step abandoned there has changed nothing.
   Progress run(double seconds, const std::function<bool()>& keep_going);
 
-  void save(const TrainerArrays<T*>& arrays) const;
+  void save(const std::vector<T*>& parameters) const {
+    parameters_.save(network_, parameters);
+  }
 
   // The mean over the epoch's rows so far of the batches' losses, each measured before
   // its update and with the L2 term, as scikit-learn reports it.
@@ -92,7 +89,7 @@ class Trainer {
   Reporting<T> reporting_;
 
   Parameters<T> parameters_;
-  std::vector<Parameters<T>> state_;  // the optimizer's, by slot, packed alike
+  OptimizerState<T>& state_;
   Pass<T> pass_;
   bool rows_are_long_;    // enough to be asked for ahead
   bool weights_are_far_;  // too many to stay near a core for a step

@@ -42,11 +42,6 @@ class Problem:
     alpha: float
     n_threads: int
 
-    def trainable(self) -> list[NDArray[Any]]:
-        """Return the parameters without the running statistics of batch norm."""
-        pairs = zip(self.parameters, self.slices, strict=True)
-        return [array for array, (_, _, is_trainable) in pairs if is_trainable]
-
     def predict(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the outputs for some rows of X."""
         outputs: NDArray[Any] = self.network.predict(

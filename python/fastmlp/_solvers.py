@@ -1,4 +1,4 @@
-"""What sgd and adam keep from step to step, in NumPy and plain Python: it pickles."""
+"""What sgd and adam keep from step to step."""
 
 from __future__ import annotations
 
@@ -21,23 +21,39 @@ class StochasticSolver:
     learning_rate : float
         The step size of the next epoch; for adam that of the last step, with the
         correction for the start of the moments.
-    moments : list of ndarray
-        The arrays of the core's optimizer: all of slot 0, then all of slot 1.
     t : int
         Steps done.
     seed : int
         Of the dropout masks.
     """
 
-    def __init__(
-        self, learning_rate_init: float, parameters: list[NDArray[Any]], seed: int
-    ) -> None:
+    def __init__(self, learning_rate_init: float, seed: int) -> None:
         self.learning_rate_init = learning_rate_init
         self.learning_rate = float(learning_rate_init)
         self.seed = seed
         self.t = 0
-        slots = range(self.make_rule().slots)
-        self.moments = [np.zeros_like(array) for _ in slots for array in parameters]
+        self._state: Any = None  # the core's, once training has begun
+        self._loaded: list[NDArray[Any]] | None = None  # from a pickle, until then
+
+    @property
+    def moments(self) -> list[NDArray[Any]]:
+        """Copies of the optimizer's arrays: all of slot 0, then all of slot 1."""
+        if self._state is None:
+            return self._loaded or []
+        arrays: list[NDArray[Any]] = self._state.arrays()
+        return arrays
+
+    def state(self, network: Any, dtype: np.dtype[Any]) -> Any:
+        """Return what the core's optimizer keeps of a network, from step to step."""
+        if self._state is None:
+            state = _core.optimizer_states[dtype](network, self.make_rule())
+            if self._loaded:
+                state.load([np.require(a, dtype, ["C", "A"]) for a in self._loaded])
+            self._state, self._loaded = state, None
+        return self._state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_state": None, "_loaded": self.moments}
 
     def make_rule(self) -> Any:
         """Return the core's optimizer."""
@@ -63,7 +79,6 @@ class SgdSolver(StochasticSolver):
     def __init__(
         self,
         learning_rate_init: float,
-        parameters: list[NDArray[Any]],
         seed: int,
         *,
         lr_schedule: str,
@@ -75,7 +90,7 @@ class SgdSolver(StochasticSolver):
         self.momentum = momentum
         self.nesterov = nesterov
         self.power_t = power_t
-        super().__init__(learning_rate_init, parameters, seed)
+        super().__init__(learning_rate_init, seed)
 
     def make_rule(self) -> Any:
         """Return the core's optimizer."""
@@ -111,7 +126,6 @@ class AdamSolver(StochasticSolver):
     def __init__(
         self,
         learning_rate_init: float,
-        parameters: list[NDArray[Any]],
         seed: int,
         *,
         beta_1: float,
@@ -121,7 +135,7 @@ class AdamSolver(StochasticSolver):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        super().__init__(learning_rate_init, parameters, seed)
+        super().__init__(learning_rate_init, seed)
 
     def make_rule(self) -> Any:
         """Return the core's optimizer."""
@@ -138,16 +152,13 @@ class AdamSolver(StochasticSolver):
         self.learning_rate = self.learning_rate_init * correction
 
 
-def make_solver(
-    model: Any, parameters: list[NDArray[Any]], random_state: np.random.RandomState
-) -> StochasticSolver:
-    """Return the solver of an estimator's parameters, before its first step."""
+def make_solver(model: Any, random_state: np.random.RandomState) -> StochasticSolver:
+    """Return the solver of an estimator, before its first step."""
     # Without dropout, the random numbers are scikit-learn's.
     seed = int(random_state.randint(2**63 - 1, dtype=np.int64)) if model.dropout else 0
     if model.solver == "sgd":
         return SgdSolver(
             model.learning_rate_init,
-            parameters,
             seed,
             lr_schedule=model.learning_rate,
             momentum=model.momentum,
@@ -156,7 +167,6 @@ def make_solver(
         )
     return AdamSolver(
         model.learning_rate_init,
-        parameters,
         seed,
         beta_1=model.beta_1,
         beta_2=model.beta_2,

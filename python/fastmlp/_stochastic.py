@@ -90,7 +90,7 @@ def fit_stochastic(
     """
     random_state = model._random_state
     if not incremental or not hasattr(model, "_optimizer"):
-        model._optimizer = make_solver(model, problem.trainable(), random_state)
+        model._optimizer = make_solver(model, random_state)
     if model.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
     holdout = None
@@ -152,14 +152,10 @@ class Epochs:
         self._model = model
         self._problem = problem
         self._solver: StochasticSolver = model._optimizer
-        # Those of a model that was loaded as a memory map cannot be written.
-        self._solver.moments = [
-            moment if moment.flags.carray else np.array(moment)
-            for moment in self._solver.moments
-        ]
+        dtype = problem.parameters[0].dtype
         batch_size = _check_batch_size(model.batch_size, n_rows)
         self._n_batches = -(-n_rows // batch_size)
-        self._trainer = _core.trainers[problem.parameters[0].dtype](
+        self._trainer = _core.trainers[dtype](
             problem.network,
             problem.loss,
             self._solver.make_rule(),
@@ -167,7 +163,7 @@ class Epochs:
             problem.target,
             problem.sample_weight,
             problem.parameters,
-            self._solver.moments,
+            self._solver.state(problem.network, dtype),
             alpha=problem.alpha,
             batch_size=batch_size,
             seed=self._solver.seed,
@@ -177,7 +173,7 @@ class Epochs:
         )
 
     def updated(self) -> Problem:
-        """Return the problem with the present weights, moments and count of steps."""
+        """Return the problem with the present weights, and note the steps done."""
         self._trainer.write_back()
         self._solver.t = self._trainer.step
         return self._problem

@@ -49,7 +49,7 @@ class WorkspaceF32(_Workspace): ...
 @final
 class WorkspaceF64(_Workspace): ...
 
-# One network class and one trainer class for each precision; `networks[dtype]`, `trainers[dtype]`.
+# One class of each for each precision: `networks[dtype]`, `trainers[dtype]` and so on.
 class _Network:
     def __init__(self, layers: Sequence[_Layer]) -> None: ...
     @property
@@ -115,6 +115,17 @@ class PredictorF32(_Predictor): ...
 @final
 class PredictorF64(_Predictor): ...
 
+class _OptimizerState:
+    def __init__(self, network: Any, optimizer: _Rule) -> None: ...
+    def load(self, arrays: list[NDArray[Any]]) -> None: ...
+    def arrays(self) -> list[NDArray[Any]]: ...
+
+@final
+class OptimizerStateF32(_OptimizerState): ...
+
+@final
+class OptimizerStateF64(_OptimizerState): ...
+
 class _Trainer:
     def __init__(
         self,
@@ -125,7 +136,7 @@ class _Trainer:
         target: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         parameters: list[NDArray[Any]],
-        state: list[NDArray[Any]],
+        state: _OptimizerState,
         *,
         alpha: float,
         batch_size: int,
@@ -177,6 +188,7 @@ class ObjectiveF64(_Objective): ...
 
 networks: dict[Any, type[NetworkF32 | NetworkF64]]
 predictors: dict[Any, type[PredictorF32 | PredictorF64]]
+optimizer_states: dict[Any, type[OptimizerStateF32 | OptimizerStateF64]]
 trainers: dict[Any, type[TrainerF32 | TrainerF64]]
 
 objectives: dict[Any, type[ObjectiveF32 | ObjectiveF64]]
