@@ -27,6 +27,8 @@ from ._forward import (
     FLOAT64,
     FLOATS,
     as_core_input,
+    is_finite,
+    is_plain,
     is_plain_input,
     loss_of,
     threads_for,
@@ -158,6 +160,18 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
         return self
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        # What scikit-learn would find nothing to say about, and takes 100 us to look at.
+        if (
+            (is_plain(X) if reset else is_plain_input(self, X))
+            and type(y) is np.ndarray
+            and y.shape == X.shape[:1]
+            and y.dtype.kind in "iuf"
+            and is_finite(X)
+            and is_finite(y)
+        ):
+            self.n_features_in_ = X.shape[1]
+            vars(self).pop("feature_names_in_", None)
+            return X, y
         samples, labels = validate_data(
             self,
             X,
@@ -223,7 +237,7 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
 
     def _check_finite(self) -> None:
         for array in chain(self.coefs_, self.intercepts_):
-            if not np.isfinite(array).all():
+            if not is_finite(array) and not np.isfinite(array).all():
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may"
                     " contain large values and need to be preprocessed."

@@ -51,19 +51,32 @@ def as_core_input(X: Any) -> Any:
     return X.tocsr() if issparse(X) else np.require(X, requirements=["ALIGNED"])
 
 
-def is_plain_input(model: Any, X: Any) -> bool:
-    """Tell whether X needs no more checks than that its numbers are finite."""
-    known = vars(model)
+def is_plain(X: Any) -> bool:
+    """Tell whether X could be fitted to once its numbers are known to be finite."""
     return (
         type(X) is np.ndarray
         and X.ndim == 2
         and X.dtype in FLOATS
-        and X.shape[0] > 0
+        and X.size > 0
+        and X.flags.aligned
+    )
+
+
+def is_plain_input(model: Any, X: Any) -> bool:
+    """Tell whether X needs no more checks than that its numbers are finite."""
+    known = vars(model)
+    return (
+        is_plain(X)
         and X.shape[1] == known.get("n_features_in_")
         and "feature_names_in_" not in known
         and "coefs_" in known
-        and X.flags.aligned
     )
+
+
+def is_finite(array: NDArray[Any]) -> bool:
+    """Tell whether all numbers are finite; perhaps False where their sum is not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()))
 
 
 def forward(model: Any, X: Any) -> NDArray[Any]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Method = TypeVar("Method", bound=Callable[..., Any])
 
     class BaseEstimator:
+        @classmethod
+        def _get_param_names(cls) -> list[str]: ...
         def __sklearn_tags__(self) -> Any: ...
 
     class CallbackSupport:
