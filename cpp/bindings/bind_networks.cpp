@@ -73,7 +73,8 @@ py::array backward(const BoundNetwork<T>&, const py::array& gradient,
 template <class T>
 py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
                        py::list parameters, const Loss& loss, int n_threads,
-                       bool check_finite, const std::optional<py::array>& rows) {
+                       bool check_finite, const std::optional<py::array>& rows,
+                       bool both_classes) {
   const int threads = checked_threads(n_threads);
   const HeldInput held = input(x, "x", self.network.in_features());
   const InputView& view = held.view;
@@ -81,13 +82,14 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
       read_slices<T>(self.network, parameters, Which::all, "parameters");
   const Index* order = rows ? read_rows(*rows, "rows", view.rows) : nullptr;
   const Index n = rows ? rows->size() : view.rows;
-  auto output = matrix<T>(n, self.network.out_features());
+  const Index outputs = self.network.out_features();
+  auto output = matrix<T>(n, both_classes ? std::max<Index>(2, outputs) : outputs);
   T* const to = output.mutable_data();
   const std::function<bool()> keep_going = until_interrupted();
   auto state = Prediction::done;
   {
     const py::gil_scoped_release release;
-    const Predictor<T> predictor(self.network, arrays, loss, false);
+    const Predictor<T> predictor(self.network, arrays, loss, both_classes);
     state = predictor({view, order, n, check_finite}, to, {threads, &keep_going});
   }
   stop_unless(state != Prediction::stopped);
@@ -129,7 +131,9 @@ void bind_network(py::module_& m, const char* name, const char* workspace_name,
   cls.def("predict", &predict_rows<T>, py::arg("x"), py::arg("parameters"),
           py::arg("loss"), py::kw_only(), py::arg("n_threads"),
           py::arg("check_finite") = false, py::arg("rows") = py::none(),
-          "The loss's predictions for all rows or for `rows`, in bounded memory.");
+          py::arg("both_classes") = false,
+          "The loss's predictions for all rows or for `rows`, in bounded memory; with "
+          "`both_classes`, a single output becomes the second of two columns.");
   registry[py::dtype::of<T>()] = cls;
 }
 

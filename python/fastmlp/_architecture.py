@@ -119,10 +119,12 @@ def make_network(
     dtype : dtype
         The precision of the parameters and of all computing.
     """
-    settings = {} if isinstance(activation, str) else activation[1]
-    if settings:
+    described: tuple[str, tuple[tuple[str, float], ...]]
+    if isinstance(activation, str):
+        described = activation, ()
+    else:
         _check_settings(activation)
-    described = (member_name(activation), tuple(sorted(settings.items())))
+        described = activation[0], tuple(sorted(activation[1].items()))
     return _make_network(tuple(widths), described, batch_norm, dropout, dtype)
 
 
@@ -161,6 +163,24 @@ def set_fitted_arrays(
         vars(model).pop(attribute, None)
     for (name, _, _), array in zip(slices, values, strict=True):
         vars(model).setdefault(_attribute(name), []).append(array)
+
+
+@lru_cache(maxsize=64)
+def _places(network: Any) -> list[tuple[str, int]]:
+    """Return where a model lists each of the network's arrays: attribute and index."""
+    attributes = [_attribute(name) for name, _, _ in network.slices]
+    return [(a, attributes[:i].count(a)) for i, a in enumerate(attributes)]
+
+
+def listed_arrays(model: object, network: Any) -> list[Any]:
+    """Return what the model lists in the network's order, for the core to check.
+
+    Raises
+    ------
+    IndexError
+        Where something is missing; `fitted_arrays` says what.
+    """
+    return [getattr(model, attribute)[i] for attribute, i in _places(network)]
 
 
 def fitted_arrays(

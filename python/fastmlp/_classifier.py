@@ -319,7 +319,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sklearn.exceptions.NotFittedError, ValueError
             As from `predict`.
         """
-        return Labels.probabilities(forward(self, X))
+        return forward(self, X, both_classes=True)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the natural logarithm of the probability of each class.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,12 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _core
-from ._architecture import fitted_arrays, network_of, parameters_dtype
+from ._architecture import (
+    fitted_arrays,
+    listed_arrays,
+    network_of,
+    parameters_dtype,
+)
 from ._threads import effective_n_threads
 
 # scikit-learn's name for the output -> the core's loss, which owns that link.
@@ -26,6 +32,7 @@ FLOATS = (FLOAT64, np.dtype(np.float32))
 _SERIAL_WORK = 500_000  # rows times weights: less is done before a thread wakes up
 
 
+@cache
 def loss_named(out_activation: str) -> Any:
     """Return the core's loss for scikit-learn's name of an output."""
     return _core.losses[_LOSSES[out_activation]]()
@@ -79,8 +86,16 @@ def is_finite(array: NDArray[Any]) -> bool:
         return bool(np.isfinite(array.sum()))
 
 
-def forward(model: Any, X: Any) -> NDArray[Any]:
+def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:
     """Return the outputs, shape (n_samples, n_outputs), for new samples.
+
+    Parameters
+    ----------
+    model : MLPClassifier or MLPRegressor
+    X : array-like
+    both_classes : bool
+        Whether a single output, the probability of the second of two classes, gets a
+        column for the first one, too.
 
     Raises
     ------
@@ -90,23 +105,37 @@ def forward(model: Any, X: Any) -> NDArray[Any]:
         scikit-learn's, where X is not what is expected.
     """
     if is_plain_input(model, X):
+        dtype = parameters_dtype(model)
+        network = network_of(model, dtype)
         try:
-            return _predict(model, X, check_finite=True)
-        except ValueError:  # scikit-learn's message is better
+            arrays = listed_arrays(model, network)
+            return _predict(model, network, X, arrays, both_classes, check_finite=True)
+        except (IndexError, TypeError, ValueError):  # there are better messages below
             pass
     check_is_fitted(model)
     samples = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
-    return _predict(model, as_core_input(samples), check_finite=False)
-
-
-def _predict(model: Any, X: Any, *, check_finite: bool) -> NDArray[Any]:
     dtype = parameters_dtype(model)
     network = network_of(model, dtype)
+    arrays = fitted_arrays(model, network.slices, dtype)
+    samples = as_core_input(samples)
+    return _predict(model, network, samples, arrays, both_classes, check_finite=False)
+
+
+def _predict(
+    model: Any,
+    network: Any,
+    X: Any,
+    arrays: list[Any],
+    both_classes: bool,
+    *,
+    check_finite: bool,
+) -> NDArray[Any]:
     outputs: NDArray[Any] = network.predict(
         X,
-        fitted_arrays(model, network.slices, dtype),
+        arrays,
         loss_of(model),
         n_threads=threads_for(model, X.shape[0]),
         check_finite=check_finite,
+        both_classes=both_classes,
     )
     return outputs

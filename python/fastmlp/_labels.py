@@ -95,16 +95,6 @@ class Labels:
             return labels
         return labels.reshape(-1, 1).astype(dtype)
 
-    @staticmethod
-    def probabilities(outputs: NDArray[Any]) -> NDArray[Any]:
-        """Return a column for each class: a single output is the second of two."""
-        if outputs.shape[1] > 1:
-            return outputs
-        both = np.empty((len(outputs), 2), outputs.dtype)
-        both[:, 1] = outputs[:, 0]
-        np.subtract(1, outputs[:, 0], out=both[:, 0])
-        return both
-
     def decode(self, outputs: NDArray[Any]) -> Any:
         """Return the labels, or indicators, that are the most likely."""
         if self.y_type_.startswith("multilabel"):

@@ -87,6 +87,7 @@ class _Network:
         n_threads: int,
         check_finite: bool = False,
         rows: NDArray[np.int64] | None = None,
+        both_classes: bool = False,
     ) -> NDArray[Any]: ...
 
 @final
