@@ -89,22 +89,6 @@ def test_data_frame(estimator):
         clone(model).fit(frame, y).partial_fit(X, y)
 
 
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [
-        (np.nan, "Input X contains NaN"),
-        (-np.inf, "Input X contains infinity"),
-        (3e38, "Solver produced non-finite"),  # so much for the training, not for X
-    ],
-)
-def test_numbers_whose_sum_is_not_finite(estimator, number, message):
-    model, X, y = estimator
-    X = X.astype("float32")
-    X[:2, 1] = number
-    with pytest.raises(ValueError, match=message):
-        model.fit(X, y)
-
-
 # Warnings and bad input -----------------------------------------------------------------
 
 

@@ -194,6 +194,18 @@ def test_uniform_numbers_of_any_generator(kind, dtype, monkeypatch):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("position", [-1, 625, 1000])
+def test_refuses_an_impossible_place_in_the_twister(position):
+    random_state = np.random.RandomState(0)
+    name, words, *_ = random_state.get_state()
+    random_state.set_state((name, words, position))
+    match = rf"position in a Mersenne twister must be in \[0, 624\], got {position}"
+    with pytest.raises(ValueError, match=match):
+        shuffle(random_state, np.arange(10))
+    with pytest.raises(ValueError, match=match):
+        uniform(random_state, 1.0, (3,), "float64")
+
+
 def test_refuses_what_it_cannot_draw():
     generator = np.random.MT19937(0)
     capsule = generator.capsule

@@ -80,7 +80,8 @@ void bind_random(py::module_& m) {
       "uniform", &uniform, py::arg("numbers"), py::arg("low"), py::arg("high"),
       py::arg("capsule"),
       "Draw numbers (float32 or float64) in place as NumPy's RandomState.uniform does, "
-      "from the state of its Mersenne twister, whose lock the caller holds.");
+      "from the state of its bit generator, which must be an MT19937 laid out as "
+      "`holds_words` looks for, and whose lock the caller holds.");
   m.def("holds_words", &holds_words, py::arg("capsule"), py::arg("words"),
         py::arg("position"),
         "Whether the state of a NumPy bit generator begins with the words of a "

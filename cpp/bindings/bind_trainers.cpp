@@ -9,53 +9,56 @@
 namespace fastmlp::bindings {
 namespace {
 
-// All slots' arrays, slot by slot.
-template <class T>
-std::vector<const T*> read_state(const OptimizerState<T>& state, const py::list& list) {
-  std::vector<const T*> pointers;
-  const auto n = static_cast<std::size_t>(state.slots());
-  if (list.size() % n != 0)
-    throw py::value_error("arrays must hold the same number for each of " +
-                          std::to_string(n) + " slots, got " +
-                          std::to_string(list.size()));
-  const std::size_t per_slot = list.size() / n;
-  for (std::size_t slot = 0; slot < n; ++slot) {
-    const py::list part(
-        list[py::slice(static_cast<py::ssize_t>(slot * per_slot),
-                       static_cast<py::ssize_t>((slot + 1) * per_slot), 1)]);
-    for (const T* pointer :
-         read_slices<T>(state.network(), part, Which::trainable, "arrays"))
-      pointers.push_back(pointer);
-  }
+// For every slot, a pointer to each slice's array (null where it is not trained), which
+// `next(slice)` returns.
+template <class Pointer, class T, class Next>
+std::vector<std::vector<Pointer>> by_slot(const OptimizerState<T>& state, Next&& next) {
+  std::vector<std::vector<Pointer>> pointers(state.slots());
+  for (auto& slot : pointers)
+    for (const Slice& slice : state.network().slices())
+      slot.push_back(slice.trainable ? next(slice) : nullptr);
   return pointers;
 }
 
 template <class T>
 void load(OptimizerState<T>& state, const py::list& arrays) {
-  state.load(read_state(state, arrays));
+  const std::string name = "arrays";
+  const std::vector<Slice>& slices = state.network().slices();
+  const auto trained = std::count_if(slices.begin(), slices.end(),
+                                     [](const Slice& s) { return s.trainable; });
+  const std::size_t expected = state.slots() * static_cast<std::size_t>(trained);
+  if (arrays.size() != expected)
+    throw py::value_error(name + " must hold " + std::to_string(expected) +
+                          " arrays, got " + std::to_string(arrays.size()));
+  std::size_t i = 0;
+  const auto pointers = by_slot<const T*>(state, [&](const Slice& slice) {
+    return read<T>(array_at(arrays, i++, name), ArrayName{name, slice.name},
+                   slice.shape);
+  });
+  for (std::size_t slot = 0; slot < state.slots(); ++slot)
+    state.slot(slot).load(state.network(), pointers[slot]);
 }
 
 template <class T>
-py::list arrays(const OptimizerState<T>& state) {
+py::list arrays(OptimizerState<T>& state) {
   py::list list;
-  std::vector<T*> pointers;
-  for (int slot = 0; slot < state.slots(); ++slot) {
-    for (const Slice& slice : state.network().slices()) {
-      if (!slice.trainable) continue;
-      py::array_t<T> array(slice.shape);
-      pointers.push_back(array.mutable_data());
-      list.append(std::move(array));
-    }
-  }
-  state.save(pointers);
+  const auto pointers = by_slot<T*>(state, [&](const Slice& slice) {
+    py::array_t<T> array(slice.shape);
+    list.append(array);
+    return array.mutable_data();
+  });
+  for (std::size_t slot = 0; slot < state.slots(); ++slot)
+    state.slot(slot).save(state.network(), pointers[slot]);
   return list;
 }
 
 template <class T>
 void bind_state(py::module_& m, const char* name, py::dict& registry) {
   using State = OptimizerState<T>;
-  auto cls = plain_class<State>(
-      m, name, "What an optimizer keeps of a network's parameters; zero at first.");
+  auto cls = plain_class<State>(m, name,
+                                "What an optimizer keeps of a network's parameters, "
+                                "zero at first; for one trainer "
+                                "at a time.");
   cls.def(py::init([](const py::object& network, const Optimizer& optimizer) {
             return std::make_unique<State>(network_of(network), optimizer);
           }),
@@ -73,9 +76,10 @@ OptimizerState<T>& state_of(const py::object& object, const Network& network,
                             const Optimizer& optimizer) {
   if (!py::isinstance<OptimizerState<T>>(object))
     throw py::type_error("state must be one of the network's precision, got " +
-                         std::string(py::repr(object)));
+                         std::string(py::str(py::type::of(object))));
   auto& state = object.cast<OptimizerState<T>&>();
-  if (state.network().slices() != network.slices() || state.slots() != slots(optimizer))
+  if (state.network().slices() != network.slices() ||
+      state.slots() != static_cast<std::size_t>(slots(optimizer)))
     throw py::value_error(
         "state must be that of a network with the same parameters "
         "and of an optimizer with as many slots");

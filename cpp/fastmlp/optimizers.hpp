@@ -81,10 +81,11 @@ struct Adam {
     const auto n = static_cast<double>(t);
     // Two powers a step are 2 % of a small network's time: not asked for where they are
     // lost in the rounding, since beta^n < exp(-(1 - beta) n) < 2^-54.
-    const auto share = [n](double beta) {
-      return (1 - beta) * n > 38 ? 1 : 1 - std::pow(beta, n);
+    const auto correction = [n](double beta) {
+      return (1 - beta) * n > 38 ? 1.0 : 1 - std::pow(beta, n);
     };
-    const double rate = learning_rate * std::sqrt(share(beta_2)) / share(beta_1);
+    const double rate =
+        learning_rate * std::sqrt(correction(beta_2)) / correction(beta_1);
     const auto vec = [](double x) { return Vec<T>(static_cast<T>(x)); };
     return {vec(beta_1),     vec(1 - beta_1), vec(beta_2),
             vec(1 - beta_2), vec(rate),       vec(epsilon)};

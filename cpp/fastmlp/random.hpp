@@ -76,18 +76,19 @@ class TwisterDraws {
   ~TwisterDraws() { state_.position = position_; }
 
   std::uint32_t operator()() {
-    left();
+    ready();
     return *take(1);
   }
 
-  // The next n words, which may be had at once: n <= left().
+  // The next n words: no more than are ready.
   const std::uint32_t* take(int n) {
     position_ += n;
     return tempered_ + position_ - n;
   }
 
-  // Words until all are renewed; at least one.
-  int left() {
+  // How many words can be taken at once: at least one, since all are renewed if need
+  // be.
+  int ready() {
     if (position_ == size) {
       renew();
       temper();
@@ -138,7 +139,7 @@ void uniform(T* to, std::int64_t n, double low, double range, TwisterDraws& draw
     return static_cast<T>(low + range * ((high_bits * 0x1p26 + low_bits) * 0x1p-53));
   };
   for (std::int64_t i = 0; i < n;) {
-    const auto pairs = std::min<std::int64_t>(n - i, draws.left() / 2);
+    const auto pairs = std::min<std::int64_t>(n - i, draws.ready() / 2);
     const std::uint32_t* words = draws.take(static_cast<int>(2 * pairs));
     for (std::int64_t k = 0; k < pairs; ++k)
       to[i + k] = drawn(words[2 * k], words[2 * k + 1]);

@@ -40,26 +40,31 @@ constexpr Range even_part(Index n, Index parts, Index i) {
   return {begin, begin + size + (i < larger ? 1 : 0)};
 }
 
-// Zeroed memory on a cache-line boundary; moves, does not copy. From calloc, which gets
-// large blocks as zero pages that are first touched by the thread that works on them.
-// Large blocks are made of pages of 2 MiB, where the system has them: with those of
-// 4 KiB, to touch them first takes ten times as long, and large weights cost a look
-// into the page table every few lines.
+// Zeroed memory on the boundary of a cache line or, where it is large, of a huge page;
+// moves, does not copy. From calloc, which gets large blocks as zero pages that are
+// first touched by the thread that works on them. As far as they are filled, those are
+// pages of 2 MiB, where the system has them: with pages of 4 KiB, to touch them first
+// takes ten times as long, and large weights cost a look into the page table every few
+// lines.
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(Index size) : size_(size) {
-    constexpr std::size_t huge = std::size_t{2} << 20;
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
-    const std::size_t page = bytes < huge ? kAlignment : huge;
-    std::size_t space = (bytes + page - 1) / page * page + page;
+    std::size_t alignment = kAlignment;
+#if defined(MADV_HUGEPAGE)
+    constexpr std::size_t huge_page = std::size_t{2} << 20;
+    if (bytes >= huge_page) alignment = huge_page;
+#endif
+    std::size_t space = bytes + alignment;
     memory_.reset(std::calloc(space, 1));
     if (!memory_) throw std::bad_alloc();
     void* start = memory_.get();
-    data_ = static_cast<T*>(std::align(page, space - page, start, space));
+    data_ = static_cast<T*>(std::align(alignment, bytes, start, space));
 #if defined(MADV_HUGEPAGE)
-    if (page == huge) madvise(data_, space / huge * huge, MADV_HUGEPAGE);
+    if (bytes >= huge_page)
+      madvise(start, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
   }
 

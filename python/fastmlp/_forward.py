@@ -81,9 +81,9 @@ def is_plain_input(model: Any, X: Any) -> bool:
 
 
 def is_finite(array: NDArray[Any]) -> bool:
-    """Tell whether all numbers are finite; perhaps False where their sum is not."""
+    """Tell whether all numbers are finite; by their sum first, which is quicker."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(array.sum()))
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
 def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:

@@ -41,6 +41,16 @@ def uniform(
     return numbers
 
 
+def normal(
+    random_state: RandomState,
+    deviation: float,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+) -> NDArray[Any]:
+    """Return ``random_state.normal(0, deviation, shape)``, rounded to `dtype`."""
+    return random_state.normal(0.0, deviation, shape).astype(dtype, copy=False)
+
+
 def _generator_of(random_state: RandomState) -> Any:
     """Return its bit generator; None for one of a class that may draw otherwise."""
     if type(random_state) is not RandomState:
@@ -52,8 +62,8 @@ def _generator_of(random_state: RandomState) -> Any:
 def _knows_twister() -> bool:
     """Return whether this NumPy keeps its generator's state as the core expects.
 
-    That is no part of NumPy's interface; but calls for each number take twice as long,
-    or ten times for uniform ones.
+    That is no part of NumPy's interface; but to shuffle by calls for each number takes
+    twice as long, and to have uniform numbers drawn by NumPy ten times as long.
     """
     generator = MT19937(0)
     generator.random_raw(5)

@@ -32,28 +32,31 @@ class StochasticSolver:
         self.learning_rate = float(learning_rate_init)
         self.seed = seed
         self.t = 0
-        self._state: Any = None  # the core's, once training has begun
-        self._loaded: list[NDArray[Any]] | None = None  # from a pickle, until then
-
-    @property
-    def moments(self) -> list[NDArray[Any]]:
-        """Copies of the optimizer's arrays: all of slot 0, then all of slot 1."""
-        if self._state is None:
-            return self._loaded or []
-        arrays: list[NDArray[Any]] = self._state.arrays()
-        return arrays
+        # The moments: the core's state of a network in training or, out of a pickle and
+        # before the first step, the arrays of slot 0, then those of slot 1.
+        self._network: Any = None
+        self._state: Any = None
+        self._arrays: list[NDArray[Any]] = []
 
     def state(self, network: Any, dtype: np.dtype[Any]) -> Any:
-        """Return what the core's optimizer keeps of a network, from step to step."""
-        if self._state is None:
+        """Return what the core's optimizer keeps of a network, from step to step.
+
+        Another network with parameters of the same shapes takes over what there is.
+        """
+        if network is not self._network:
+            arrays = self._present_arrays()
             state = _core.optimizer_states[dtype](network, self.make_rule())
-            if self._loaded:
-                state.load([np.require(a, dtype, ["C", "A"]) for a in self._loaded])
-            self._state, self._loaded = state, None
+            if arrays:
+                state.load([np.require(a, dtype, ["C", "A"]) for a in arrays])
+            self._network, self._state, self._arrays = network, state, []
         return self._state
 
+    def _present_arrays(self) -> list[NDArray[Any]]:
+        return self._arrays if self._state is None else self._state.arrays()
+
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_state": None, "_loaded": self.moments}
+        arrays = self._present_arrays()
+        return vars(self) | {"_network": None, "_state": None, "_arrays": arrays}
 
     def make_rule(self) -> Any:
         """Return the core's optimizer."""
@@ -74,7 +77,7 @@ class StochasticSolver:
 
 
 class SgdSolver(StochasticSolver):
-    """Stochastic gradient descent; its `moments` are the velocities."""
+    """Stochastic gradient descent; its moments are the velocities."""
 
     def __init__(
         self,
@@ -121,7 +124,7 @@ class SgdSolver(StochasticSolver):
 
 
 class AdamSolver(StochasticSolver):
-    """Adam; its `moments` are the first moments, then the second ones."""
+    """Adam; its moments are the first ones, then the second ones."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
-from ._random import uniform
+from . import _random
 
 __all__ = [
     "he_normal",
@@ -51,8 +51,8 @@ def sklearn(
     """
     factor = 2.0 if activation == "logistic" else 6.0
     bound = np.sqrt(factor / (fan_in + fan_out))
-    weights = uniform(random_state, bound, (fan_in, fan_out), dtype)
-    return weights, uniform(random_state, bound, (fan_out,), dtype)
+    weights = _random.uniform(random_state, bound, (fan_in, fan_out), dtype)
+    return weights, _random.uniform(random_state, bound, (fan_out,), dtype)
 
 
 def normal(
@@ -73,8 +73,8 @@ def normal(
        convolutional neural networks", NeurIPS 2012, section 5.
     """
     del activation
-    weights = random_state.normal(0.0, 0.01, (fan_in, fan_out))
-    return weights.astype(dtype, copy=False), np.zeros(fan_out, dtype)
+    weights = _random.normal(random_state, 0.01, (fan_in, fan_out), dtype)
+    return weights, np.zeros(fan_out, dtype)
 
 
 def xavier_uniform(
@@ -96,7 +96,7 @@ def xavier_uniform(
     """
     del activation
     bound = np.sqrt(6.0 / (fan_in + fan_out))
-    weights = uniform(random_state, bound, (fan_in, fan_out), dtype)
+    weights = _random.uniform(random_state, bound, (fan_in, fan_out), dtype)
     return weights, np.zeros(fan_out, dtype)
 
 
@@ -118,8 +118,8 @@ def xavier_normal(
     """
     del activation
     deviation = np.sqrt(2.0 / (fan_in + fan_out))
-    weights = random_state.normal(0.0, deviation, (fan_in, fan_out))
-    return weights.astype(dtype, copy=False), np.zeros(fan_out, dtype)
+    weights = _random.normal(random_state, deviation, (fan_in, fan_out), dtype)
+    return weights, np.zeros(fan_out, dtype)
 
 
 def he_uniform(
@@ -140,7 +140,7 @@ def he_uniform(
     """
     del activation
     bound = np.sqrt(6.0 / fan_in)
-    weights = uniform(random_state, bound, (fan_in, fan_out), dtype)
+    weights = _random.uniform(random_state, bound, (fan_in, fan_out), dtype)
     return weights, np.zeros(fan_out, dtype)
 
 
@@ -163,8 +163,8 @@ def he_normal(
     """
     del activation
     deviation = np.sqrt(2.0 / fan_in)
-    weights = random_state.normal(0.0, deviation, (fan_in, fan_out))
-    return weights.astype(dtype, copy=False), np.zeros(fan_out, dtype)
+    weights = _random.normal(random_state, deviation, (fan_in, fan_out), dtype)
+    return weights, np.zeros(fan_out, dtype)
 
 
 registry: dict[str, Initializer] = {

@@ -1,0 +1,89 @@
+"""Plain arrays, which `fit` takes as they are, and those that scikit-learn looks at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from fastmlp import MLPClassifier, MLPRegressor, _base
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(params=[MLPClassifier, MLPRegressor], ids=lambda kind: kind.__name__)
+def estimator(request):
+    """Return a model, X and y."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 4))
+    y = X[:, 0] > 0 if request.param is MLPClassifier else X[:, 0]
+    model = request.param(hidden_layer_sizes=(5,), max_iter=3, random_state=0)
+    return model, X, y.astype(float)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (np.nan, "Input X contains NaN"),
+        (-np.inf, "Input X contains infinity"),
+        (3e38, "Solver produced non-finite"),  # so much for the training, not for X
+    ],
+)
+def test_numbers_whose_sum_is_not_finite(estimator, number, message):
+    model, X, y = estimator
+    X = X.astype("float32")
+    X[::2] = number
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
+def test_plain_arrays_are_not_validated_twice(estimator, monkeypatch):
+    model, X, y = estimator
+    right = clone(model).fit(X, y)
+
+    def fail(*_, **__):
+        raise AssertionError("validated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_base, "validate_data", fail)
+        quick = clone(model).fit(X, y)
+        with pytest.raises(AssertionError, match="validated"):
+            model.fit(X.tolist(), y)
+    monkeypatch.setattr(_base, "is_plain", lambda X: False)
+    slow = clone(model).fit(X, y)
+    for found in (quick, slow):
+        assert found.n_features_in_ == right.n_features_in_
+        for array, expected in zip(found.coefs_, right.coefs_, strict=True):
+            np.testing.assert_array_equal(array, expected)
+
+
+SPOILT = {
+    "no features": lambda X, y: (X[:, :0], y),
+    "no samples": lambda X, y: (X[:0], y[:0]),
+    "one sample": lambda X, y: (X[0], y),
+    "of unequal length": lambda X, y: (X[:-1], y),
+    "y not finite": lambda X, y: (X, np.where(np.arange(len(y)) == 3, np.nan, y)),
+    "y of three dimensions": lambda X, y: (X, y[:, None, None]),
+    "complex": lambda X, y: (X * 1j, y),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_what_is_not_plain_is_met_by_scikit_learn(estimator, spoil, monkeypatch):
+    model, X, y = estimator
+    X, y = spoil(X, y)
+    messages = []
+    for _ in range(2):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            clone(model).fit(X, y)
+        messages.append(str(caught.value))
+        monkeypatch.setattr(_base, "is_plain", lambda X: False)
+    assert messages[0] == messages[1]
+
+
+def test_parameter_names_are_the_callers_own(estimator):
+    model, *_ = estimator
+    names = model._get_param_names()
+    assert names == sorted(model.get_params())
+    names.clear()
+    assert model._get_param_names() == sorted(model.get_params())
