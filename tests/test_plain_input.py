@@ -29,9 +29,10 @@ def estimator(request):
         (3e38, "Solver produced non-finite"),  # so much for the training, not for X
     ],
 )
-def test_numbers_whose_sum_is_not_finite(estimator, number, message):
+@pytest.mark.parametrize("copies", [1, 100], ids=["few", "many"])
+def test_numbers_whose_sum_is_not_finite(estimator, number, message, copies):
     model, X, y = estimator
-    X = X.astype("float32")
+    X, y = np.tile(X.astype("float32"), (copies, 1)), np.tile(y, copies)
     X[::2] = number
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)

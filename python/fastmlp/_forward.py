@@ -29,6 +29,7 @@ _LOSSES = {
 
 FLOAT64 = np.dtype(np.float64)
 FLOATS = (FLOAT64, np.dtype(np.float32))
+_MANY_NUMBERS = 10_000
 _SERIAL_WORK = 500_000  # rows times weights: less is done before a thread wakes up
 
 
@@ -81,9 +82,12 @@ def is_plain_input(model: Any, X: Any) -> bool:
 
 
 def is_finite(array: NDArray[Any]) -> bool:
-    """Tell whether all numbers are finite; by their sum first, which is quicker."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+    """Tell whether all numbers are finite."""
+    if array.size > _MANY_NUMBERS:  # their sum is quicker, and needs no memory
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(array.sum()):
+                return True
+    return bool(np.isfinite(array).all())
 
 
 def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:
