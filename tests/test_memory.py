@@ -21,7 +21,7 @@ def peak():  # MiB
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).normal(size=(200, 500)).astype(sys.argv[1])
 settings = {"max_iter": 2, "dtype": sys.argv[2], "batch_size": 100, "random_state": 0, "n_threads": 2}
-settings["hidden_layer_sizes"] = (int(sys.argv[3]),) * int((sys.argv + [2])[6])
+settings["hidden_layer_sizes"] = (int(sys.argv[3]),) * int(sys.argv[6])
 settings["early_stopping"] = sys.argv[4] == "stopping"
 MLPRegressor(**{**settings, "hidden_layer_sizes": (4,)}).fit(x, x[:, 0])
 rows = int(sys.argv[5])
@@ -43,7 +43,7 @@ def grown(run_python, *arguments):
 @pytest.mark.parametrize("dtypes", [("float64", "float32"), ("float64", "float64")])
 def test_x_is_never_copied(dtypes, run_python):
     """50,000 rows of 500 numbers are 200 MB, or 100 in float32."""
-    used, _ = grown(run_python, *dtypes, 8, "", 50_000)
+    used, _ = grown(run_python, *dtypes, 8, "", 50_000, 2)
     assert used < 16
 
 

@@ -82,8 +82,7 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
       read_slices<T>(self.network, parameters, Which::all, "parameters");
   const Index* order = rows ? read_rows(*rows, "rows", view.rows) : nullptr;
   const Index n = rows ? rows->size() : view.rows;
-  const Index outputs = self.network.out_features();
-  auto output = matrix<T>(n, both_classes ? std::max<Index>(2, outputs) : outputs);
+  auto output = matrix<T>(n, Predictor<T>::columns(self.network, both_classes));
   T* const to = output.mutable_data();
   const std::function<bool()> keep_going = until_interrupted();
   auto state = Prediction::done;

@@ -57,8 +57,7 @@ void bind_state(py::module_& m, const char* name, py::dict& registry) {
   using State = OptimizerState<T>;
   auto cls = plain_class<State>(m, name,
                                 "What an optimizer keeps of a network's parameters, "
-                                "zero at first; for one trainer "
-                                "at a time.");
+                                "zero at first; for one trainer at a time.");
   cls.def(py::init([](const py::object& network, const Optimizer& optimizer) {
             return std::make_unique<State>(network_of(network), optimizer);
           }),

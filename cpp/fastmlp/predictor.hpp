@@ -69,7 +69,11 @@ class Predictor {
   Prediction operator()(const Question& question, T* to,
                         const Execution& execution) const;
 
-  Index columns() const { return both_classes_ ? 2 : network_.out_features(); }
+  Index columns() const { return columns(network_, both_classes_); }
+  static Index columns(const Network& network, bool both_classes) {
+    const Index outputs = network.out_features();
+    return both_classes && outputs == 1 ? 2 : outputs;
+  }
   double flops(Index n) const {
     return 2 * static_cast<double>(n) * static_cast<double>(network_.weights());
   }

@@ -109,37 +109,29 @@ def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:
         scikit-learn's, where X is not what is expected.
     """
     if is_plain_input(model, X):
-        dtype = parameters_dtype(model)
-        network = network_of(model, dtype)
         try:
-            arrays = listed_arrays(model, network)
-            return _predict(model, network, X, arrays, both_classes, check_finite=True)
+            return _predict(model, X, both_classes, quick=True)
         except (IndexError, TypeError, ValueError):  # there are better messages below
             pass
     check_is_fitted(model)
     samples = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
+    return _predict(model, as_core_input(samples), both_classes, quick=False)
+
+
+def _predict(model: Any, X: Any, both_classes: bool, *, quick: bool) -> NDArray[Any]:
+    """Return the outputs; `quick`: the core alone checks X and the model's arrays."""
     dtype = parameters_dtype(model)
     network = network_of(model, dtype)
-    arrays = fitted_arrays(model, network.slices, dtype)
-    samples = as_core_input(samples)
-    return _predict(model, network, samples, arrays, both_classes, check_finite=False)
-
-
-def _predict(
-    model: Any,
-    network: Any,
-    X: Any,
-    arrays: list[Any],
-    both_classes: bool,
-    *,
-    check_finite: bool,
-) -> NDArray[Any]:
+    if quick:
+        arrays = listed_arrays(model, network)
+    else:
+        arrays = fitted_arrays(model, network.slices, dtype)
     outputs: NDArray[Any] = network.predict(
         X,
         arrays,
         loss_of(model),
         n_threads=threads_for(model, X.shape[0]),
-        check_finite=check_finite,
+        check_finite=quick,
         both_classes=both_classes,
     )
     return outputs

@@ -191,12 +191,12 @@ def _draw(
     dtype: DTypeLike,
 ) -> Iterator[NDArray[Any]]:
     """Yield the first value of each slice of a network, in order."""
+    draw = registry[initializer]
     biases = np.zeros(0, dtype)
     for name, shape, _ in slices:
         match name.partition(".")[2]:
             case "weight":
                 fan_in, fan_out = shape
-                draw = registry[initializer]
                 weights, biases = draw(fan_in, fan_out, random_state, activation, dtype)
                 yield weights
             case "bias":
