@@ -4,6 +4,8 @@
 // last column are zero in inputs, weights and gradients; in activations, anything.
 #pragma once
 
+#include <cstring>
+
 #include "ahead.hpp"
 #include "shuffle.hpp"
 
@@ -67,26 +69,54 @@ struct PanelBuffer {
   }
 };
 
-// Columns 0 to to.columns of the row-major `from`, whose rows are `stride` apart, into
-// panels, and back.
-template <class T>
-void pack(const T* from, Index stride, Range rows, Panels<T> to) {
-  for (Index panel = 0; panel < to.count(); ++panel) {
+namespace detail {
+
+// Calls f(panel, row, to_line) for whole panels of a row-major matrix whose rows are
+// `stride` apart, where `to_line` leads to the panel's part of the row. Lines that
+// follow one another come together and are asked for some rows ahead: line by line from
+// far apart, 16 MB take three times as long.
+template <class T, class F>
+void each_line(const T* matrix, Index stride, Index panels, Range rows, F&& f) {
+  constexpr Index together = 8;
+  constexpr Index rows_ahead = 16;
+  for (Index begin = 0; begin < panels; begin += together) {
+    const Index end = std::min(panels, begin + together);
     for (Index row = rows.begin; row < rows.end; ++row) {
-      std::copy_n(from + row * stride + panel * kLanes<T>, to.width(panel),
-                  to.at(panel, row));
+      const Index ahead = std::min(row + rows_ahead, rows.end - 1) * stride;
+      for (Index panel = begin; panel < end; ++panel)
+        __builtin_prefetch(matrix + ahead + panel * kLanes<T>);
+      for (Index panel = begin; panel < end; ++panel)
+        f(panel, row, row * stride + panel * kLanes<T>);
     }
   }
 }
 
+}  // namespace detail
+
+// Columns 0 to to.columns of the row-major `from`, whose rows are `stride` apart, into
+// panels, and back.
+template <class T>
+void pack(const T* from, Index stride, Range rows, Panels<T> to) {
+  const Index whole = to.columns / kLanes<T>;
+  detail::each_line(from, stride, whole, rows, [&](Index panel, Index row, Index line) {
+    std::memcpy(to.at(panel, row), from + line, kLanes<T> * sizeof(T));
+  });
+  if (whole == to.count()) return;
+  for (Index row = rows.begin; row < rows.end; ++row)
+    std::copy_n(from + row * stride + whole * kLanes<T>, to.width(whole),
+                to.at(whole, row));
+}
+
 template <class T>
 void unpack(Panels<T> from, Range rows, T* to, Index stride) {
-  for (Index row = rows.begin; row < rows.end; ++row) {
-    for (Index panel = 0; panel < from.count(); ++panel) {
-      std::copy_n(from.at(panel, row), from.width(panel),
-                  to + row * stride + panel * kLanes<T>);
-    }
-  }
+  const Index whole = from.columns / kLanes<T>;
+  detail::each_line(to, stride, whole, rows, [&](Index panel, Index row, Index line) {
+    std::memcpy(to + line, from.at(panel, row), kLanes<T> * sizeof(T));
+  });
+  if (whole == from.count()) return;
+  for (Index row = rows.begin; row < rows.end; ++row)
+    std::copy_n(from.at(whole, row), from.width(whole),
+                to + row * stride + whole * kLanes<T>);
 }
 
 // Of a matrix that has no more columns.
