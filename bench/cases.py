@@ -136,6 +136,8 @@ CALLS = {
     "rows-mnist": (Case("rows-mnist", 100_000, 784, (100,), 10, 200, 1), "predict"),
     "rows-mid": (Case("rows-mid", 100_000, 784, (512, 512), 10, 256, 1), "predict"),
     "row-tiny": (Case("row-tiny", 200, 20, (64,), 2, 200, 1), "predict-row"),
+    "row-mid": (Case("row-mid", 200, 784, (512, 512), 10, 200, 1), "predict-row"),
+    "row-big": (Case("row-big", 200, 1024, (2048, 2048), 10, 200, 1), "predict-row"),
     "fit-150": (Case("fit-150", 150, 4, (100,), 3, 150, 5, dtype="float64"), "fit"),
     "partial_fit-row": (
         Case("partial_fit-row", 200, 20, (64,), 2, 200, 5, dtype="float64"),

@@ -145,8 +145,8 @@ def test_rows_read_in_place(core, dtype, n_in, n_out, n):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mprotect")
-def test_nothing_behind_x_is_read(run_python):
-    """X ends where a page does that nobody may read."""
+def test_nothing_behind_x_and_weights_is_read(run_python):
+    """They end where a page begins that nobody may read."""
     result = run_python(
         """
 import ctypes, mmap
@@ -169,6 +169,8 @@ for dtype in ("float32", "float64"):
                 x = numbers[-n * n_in :].reshape(n, n_in)
                 network.predict(x, parameters, check_finite=True)
                 network.predict(x, parameters, rows=np.arange(n))
+                weights = numbers[-n_in * n_out :].reshape(n_in, n_out)
+                network.predict(x.copy(), [weights, parameters[1]])
 print("done")
 """
     )

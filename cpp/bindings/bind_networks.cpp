@@ -88,7 +88,8 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
   auto state = Prediction::done;
   {
     const py::gil_scoped_release release;
-    const Predictor<T> predictor(self.network, arrays, loss, both_classes);
+    const Predictor<T> predictor(self.network, arrays, loss, both_classes,
+                                 Predictor<T>::layout_for(n));
     state = predictor({view, order, n, check_finite}, to, {threads, &keep_going});
   }
   stop_unless(state != Prediction::stopped);

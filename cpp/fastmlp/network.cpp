@@ -81,12 +81,13 @@ Index Network::weights() const {
 }
 
 template <class T>
-Parameters<T>::Parameters(const Network& network, bool backward, bool input_gradient) {
+Parameters<T>::Parameters(const Network& network, Layout layout, bool input_gradient) {
   const Index first = network.first_trainable();
   for (Index l = 0; l < network.size(); ++l) {
     if (const auto* dense = network.get<Dense>(l)) {
-      states_.push_back(
-          DenseState<T>(*dense, backward && (input_gradient || l > first)));
+      const bool is_last_down = l == first && !input_gradient;
+      states_.push_back(DenseState<T>(
+          *dense, is_last_down ? std::min(layout, Layout::packed) : layout));
     } else if (const auto* norm = network.get<BatchNorm>(l)) {
       states_.push_back(BatchNormState<T>(*norm));
     } else {

@@ -49,13 +49,16 @@ class Network {
   std::vector<Slice> slices_;
 };
 
-// Every layer's parameters, packed from plain row-major arrays and back; the arrays
-// come in the order of Network::slices(); null arrays of a batch norm are passed over.
+// Every layer's parameters, packed from plain row-major arrays and back; in the plain
+// layout, the weights stay where they are, and the arrays outlive the parameters. The
+// arrays come in the order of Network::slices(); null arrays of a batch norm are passed
+// over.
 template <class T>
 class Parameters {
  public:
-  // The transposed weights are kept where a gradient has to go further down.
-  Parameters(const Network& network, bool backward, bool input_gradient);
+  // The lowest layer takes part in the way back only where the gradient with respect to
+  // the network's input is asked for.
+  Parameters(const Network& network, Layout layout, bool input_gradient = false);
 
   void load(const Network& network, const std::vector<const T*>& arrays);
   void save(const Network& network, const std::vector<T*>& arrays) const;

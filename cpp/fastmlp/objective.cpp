@@ -21,7 +21,7 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
       n_threads_(gradient_threads<T>(network_, std::min(data.x.rows, kChunkRows),
                                      settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
-      parameters_(network_, true, false),
+      parameters_(network_, Layout::both_ways),
       pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients),
       units_(gradient_units<T>(network_)),
       block_loss_(static_cast<std::size_t>(row_blocks(kChunkRows))) {

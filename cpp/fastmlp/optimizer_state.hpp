@@ -14,7 +14,7 @@ class OptimizerState {
   OptimizerState(Network network, const Optimizer& optimizer)
       : network_(std::move(network)) {
     for (int slot = 0; slot < fastmlp::slots(optimizer); ++slot)
-      by_slot_.emplace_back(network_, false, false);
+      by_slot_.emplace_back(network_, Layout::packed);
   }
 
   const Network& network() const { return network_; }

@@ -23,12 +23,17 @@ void complete_classes(T* to, Index n) {
 
 template <class T>
 Predictor<T>::Predictor(const Network& network, const std::vector<const T*>& parameters,
-                        const Loss& loss, bool both_classes)
+                        const Loss& loss, bool both_classes, Layout layout)
     : network_(network),
       loss_(loss),
       both_classes_(both_classes && network.out_features() == 1),
-      parameters_(network, false, false) {
+      parameters_(network, layout) {
   parameters_.load(network, parameters);
+}
+
+template <class T>
+Layout Predictor<T>::layout_for(Index rows) {
+  return rows <= kRowsAtOnce ? Layout::plain : Layout::packed;
 }
 
 template <class T>

@@ -55,14 +55,17 @@ struct Question {
 };
 
 // `network` outlives the predictor; the parameters, in the order of its slices, are
-// copied.
+// copied, but for the weights in the plain layout.
 template <class T>
 class Predictor {
  public:
   // A single output is the probability of the second of two classes: `both_classes`
   // gives it a column for the first one, too.
   Predictor(const Network& network, const std::vector<const T*>& parameters,
-            const Loss& loss, bool both_classes);
+            const Loss& loss, bool both_classes, Layout layout = Layout::packed);
+
+  // What takes the least time where a predictor answers once, about so many rows.
+  static Layout layout_for(Index rows);
 
   // The loss's predictions into `to` (n, columns). A row's bits do not depend on the
   // rows around it.

@@ -8,7 +8,7 @@ Propagation<T>::Propagation(Network network, Index rows,
                             const std::vector<const T*>& parameters)
     : network_(std::move(network)),
       rows_(rows),
-      parameters_(network_, true, true),
+      parameters_(network_, Layout::both_ways, true),
       pass_(network_, rows, Pass<T>::Purpose::gradients_of_input_too) {
   parameters_.load(network_, parameters);
 }

@@ -28,7 +28,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       n_threads_(
           gradient_threads<T>(network_, settings_.batch_size, settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
-      parameters_(network_, true, false),
+      parameters_(network_, Layout::both_ways),
       state_(state),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
       rows_are_long_(has_long_rows(data.x)),

@@ -127,7 +127,7 @@ void multiply_rows(int rows, std::integer_sequence<int, R...>,
 }
 
 // y = finish(x w + b) for `rows`, P panels from `panel` on and input columns of
-// `depth`; instead of b, y's own where columns came before.
+// `depth`, whose weights are at w; instead of b, y's own where columns came before.
 template <int P, class Matrix, class T, class Finish>
 void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
                      const T* bias, const Finish& finish, Panels<T> y, Index panel,
@@ -141,9 +141,9 @@ void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
     T* const to = y.at(panel, row);
     multiply_rows<Matrix, T, P, Finish>(
         static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},
-        x.at(depth.begin / L, row), x.stride, w.at(panel, depth.begin), w.stride,
-        depth.size(), first ? bias + panel * L : to, first ? Index(0) : L,
-        first ? L : y.stride, finish.from(panel, row), to, y.stride, ahead);
+        x.at(depth.begin / L, row), x.stride, w.data, w.stride, depth.size(),
+        first ? bias + panel * L : to, first ? Index(0) : L, first ? L : y.stride,
+        finish.from(panel, row), to, y.stride, ahead);
   }
 }
 
@@ -226,7 +226,7 @@ struct Floor {
 template <class T>
 struct Gate {
   Panels<T> a;
-  Gate from(Index panel, Index row) const { return {{a.at(panel, row), a.stride, 0}}; }
+  Gate from(Index panel, Index row) const { return {a.from(panel, row)}; }
   Vec<T> operator()(Vec<T> sum, Index panel, Index offset) const {
     return unless(Vec<T>::load(a.data + panel * a.stride + offset) == Vec<T>(0), sum);
   }
@@ -237,19 +237,47 @@ namespace detail {
 // The input columns that are multiplied in one go: a chunk of whole panels, as large as
 // the others.
 template <class T>
-Range depth_chunk(Index columns, Index chunks, Index chunk) {
-  const Range panels = even_part(divide_up(columns, kLanes<T>), chunks, chunk);
-  return {panels.begin * kLanes<T>, std::min(columns, panels.end * kLanes<T>)};
+struct Chunk {
+  Index columns;
+  Index count = divide_up(columns, kDepthBlock<T>);
+  Index index = 0;
+
+  bool is_last() const { return index + 1 == count; }
+  Range depth() const {
+    const Range panels = even_part(divide_up(columns, kLanes<T>), count, index);
+    return {panels.begin * kLanes<T>, std::min(columns, panels.end * kLanes<T>)};
+  }
+};
+
+// f(chunk, finish) for all chunks of input columns: sums are finished with the last.
+template <class T, class Finish, class F>
+void each_chunk(Index columns, const Finish& finish, F&& f) {
+  Chunk<T> chunk{columns};
+  for (; !chunk.is_last(); ++chunk.index) f(chunk, Floor<T>{});
+  f(chunk, finish);
 }
 
 // The weights that are multiplied after a chunk of some panels: the next chunk or,
 // where there is none, the first one of the panels after them.
 template <class T>
-void expect_weights(Panels<T> w, Range panels, Index columns, Index chunks, Index chunk,
-                    Ahead& ahead) {
-  const bool is_last = chunk + 1 == chunks;
-  if (is_last) panels = {panels.end, std::min(w.count(), panels.end + panels.size())};
-  expect(w, panels, depth_chunk<T>(columns, chunks, is_last ? 0 : chunk + 1), ahead);
+void expect_weights(Panels<T> w, Range panels, Chunk<T> chunk, Ahead& ahead) {
+  if (chunk.is_last()) {
+    panels = {panels.end, std::min(w.count(), panels.end + panels.size())};
+    chunk.index = 0;
+  } else {
+    ++chunk.index;
+  }
+  expect(w, panels, chunk.depth(), ahead);
+}
+
+// f(panel, count) for all panels, as many at a time as a tile has, then one by one.
+template <class T, class F>
+void each_tile(Range panels, F&& f) {
+  constexpr int P = Tile<T>::panels;
+  Index panel = panels.begin;
+  for (; panel + P <= panels.end; panel += P)
+    f(panel, std::integral_constant<int, P>{});
+  for (; panel < panels.end; ++panel) f(panel, std::integral_constant<int, 1>{});
 }
 
 }  // namespace detail
@@ -260,31 +288,19 @@ void expect_weights(Panels<T> w, Range panels, Index columns, Index chunks, Inde
 template <class Matrix, class T, class Finish, class Done>
 void multiply(const Matrix& x, Range rows, Panels<T> w, const T* bias,
               const Finish& finish, Panels<T> y, Ahead& ahead, Done&& done) {
-  constexpr int P = Tile<T>::panels;
-  const Index chunks = divide_up(x.columns, kDepthBlock<T>);
   // Few rows are multiplied in less time than it takes to ask for more.
   const bool asks = w.bytes() > kNearBytes && rows.size() > 3 * Tile<T>::rows;
-  const auto part = [&]<int Count>(Index panel, std::integral_constant<int, Count>) {
-    for (Index chunk = 0; chunk < chunks; ++chunk) {
-      const Range depth = detail::depth_chunk<T>(x.columns, chunks, chunk);
-      if (asks)
-        detail::expect_weights(w, {panel, panel + Count}, x.columns, chunks, chunk,
-                               ahead);
-      const auto chunk_finished = [&](const auto& how) {
-        detail::multiply_panels<Count>(x, rows, w, depth, bias, how, y, panel, ahead);
-      };
-      if (chunk + 1 == chunks) {
-        chunk_finished(finish);
-      } else {
-        chunk_finished(Floor<T>{});
-      }
-    }
-    for (Index p = panel; p < panel + Count; ++p) done(p);
-  };
-  Index panel = 0;
-  for (; panel + P <= w.count(); panel += P)
-    part(panel, std::integral_constant<int, P>{});
-  for (; panel < w.count(); ++panel) part(panel, std::integral_constant<int, 1>{});
+  detail::each_tile<T>({0, w.count()}, [&](Index panel, auto count) {
+    const Range panels{panel, panel + count};
+    detail::each_chunk<T>(
+        x.columns, finish, [&](const detail::Chunk<T>& chunk, const auto& how) {
+          if (asks) detail::expect_weights(w, panels, chunk, ahead);
+          const Range depth = chunk.depth();
+          detail::multiply_panels<count>(x, rows, w.from(panel, depth.begin), depth,
+                                         bias, how, y, panel, ahead);
+        });
+    for (Index p = panels.begin; p < panels.end; ++p) done(p);
+  });
 }
 
 // The gradient of the weights between one panel of inputs and `P` panels of outputs,

@@ -21,6 +21,8 @@ struct Panels {
   T* at(Index panel, Index row) const {
     return data + panel * stride + row * kLanes<T>;
   }
+  // To be read from (panel, row) on.
+  Panels from(Index panel, Index row) const { return {at(panel, row), stride, 0}; }
   // Columns of this panel that are not padding.
   Index width(Index panel) const {
     return std::min(kLanes<T>, columns - panel * kLanes<T>);

@@ -5,6 +5,7 @@
 
 #include "../family.hpp"
 #include "../kernels/narrow.hpp"
+#include "../kernels/plain.hpp"
 #include "../kernels/reduce.hpp"
 
 namespace fastmlp {
@@ -28,6 +29,13 @@ bool is_narrow(const Dense& layer) {
   return narrow_outputs<T>(layer.out_features) == layer.out_features;
 }
 
+// How a Dense layer holds its weights.
+enum class Layout {
+  plain,      // where they are in the array that is loaded: to predict a few rows
+  packed,     // for the forward product
+  both_ways,  // for that and the input gradient
+};
+
 // The parameters of a Dense layer, packed for the products: W by panels of outputs, but
 // for the last few outputs where they would leave most of a panel empty; W^T by panels
 // of inputs; b in whole panels. Both W and W^T in square blocks. What is in W^T alone
@@ -37,25 +45,32 @@ struct DenseState {
   PanelBuffer<T> weight;      // (inputs, whole)
   PanelBuffer<T> transposed;  // (outputs, inputs); only the last few rows where no
                               // input gradient is asked for
+  RowMajor<T> plain;          // (inputs, whole), instead of `weight`
   Buffer<T> bias;
   Index whole;  // outputs that are in `weight`
 
-  DenseState(const Dense& layer, bool input_gradient)
+  DenseState(const Dense& layer, Layout layout)
       : bias(round_up(layer.out_features, kLanes<T>)),
         whole(layer.out_features - narrow_outputs<T>(layer.out_features)),
-        skipped_(input_gradient ? 0 : whole) {
-    if (whole > 0) weight = PanelBuffer<T>::square_blocks(layer.in_features, whole);
+        layout_(layout),
+        skipped_(layout == Layout::both_ways ? 0 : whole) {
+    if (whole > 0 && layout != Layout::plain)
+      weight = PanelBuffer<T>::square_blocks(layer.in_features, whole);
     if (skipped_ < layer.out_features)
       transposed = PanelBuffer<T>::square_blocks(layer.out_features - skipped_,
                                                  layer.in_features);
-    if (input_gradient) zero_ = Buffer<T>(round_up(layer.in_features, kLanes<T>));
+    if (has_transposed()) zero_ = Buffer<T>(round_up(layer.in_features, kLanes<T>));
   }
 
   void load(const Dense& layer, const T* w, const T* b) {
     const Index outputs = layer.out_features;
-    pack(w, outputs, {0, layer.in_features}, weight.panels);
+    if (layout_ == Layout::plain) {
+      plain = {w, outputs, whole};
+    } else {
+      pack(w, outputs, {0, layer.in_features}, weight.panels);
+    }
     std::copy_n(b, outputs, bias.data());
-    if (skipped_ == 0) transpose(weight.panels, transposed.panels);
+    if (has_transposed()) transpose(weight.panels, transposed.panels);
     for (Index i = 0; i < layer.in_features; ++i)
       for (Index j = whole; j < outputs; ++j)
         narrow(i / kLanes<T>, j)[i % kLanes<T>] = w[i * outputs + j];
@@ -72,13 +87,14 @@ struct DenseState {
   // The weights between a panel of inputs and the outputs from the first few on.
   T* narrow(Index input_panel) const { return narrow(input_panel, whole); }
   const T* zero() const { return zero_.data(); }
-  bool has_transposed() const { return skipped_ == 0; }
+  bool has_transposed() const { return layout_ == Layout::both_ways; }
 
  private:
   T* narrow(Index input_panel, Index output) const {
     return transposed.panels.at(input_panel, output - skipped_);
   }
 
+  Layout layout_;
   Index skipped_;   // outputs that `transposed` does without
   Buffer<T> zero_;  // the "bias" of the input gradient
 };
@@ -87,7 +103,14 @@ struct DenseState {
 template <class Matrix, class T, class Done>
 void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y, Range rows,
                    Floor<T> floor, Ahead& ahead, Done&& done) {
-  multiply(x, rows, state.weight.panels, state.bias.data(), floor, y, ahead, done);
+  const auto whole = [&](const auto& weights) {
+    multiply(x, rows, weights, state.bias.data(), floor, y, ahead, done);
+  };
+  if (state.plain.data) {
+    whole(state.plain);
+  } else {
+    whole(state.weight.panels);
+  }
   if (state.whole == y.columns) return;
   const Panels<T> w{state.narrow(0), state.transposed.panels.stride, x.columns};
   const Index last = y.count() - 1;
