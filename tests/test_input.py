@@ -162,10 +162,10 @@ assert protect(address + 3 * page, page, 0) == 0
 for dtype in ("float32", "float64"):
     numbers = np.frombuffer(memory, dtype)[: 3 * page // np.dtype(dtype).itemsize]
     for n_in in (1, 5, 16, 17, 36):
-        for n_out in (1, 3, 16, 19, 36):
+        for n_out in (1, 3, 7, 16, 19, 31, 36):
             network = Core([("dense", (n_in, n_out))], dtype, 1)
             parameters = network.draw(np.random.default_rng(0))
-            for n in (1, 7, 13):
+            for n in (1, 3, 7, 13):
                 x = numbers[-n * n_in :].reshape(n, n_in)
                 network.predict(x, parameters, check_finite=True)
                 network.predict(x, parameters, rows=np.arange(n))

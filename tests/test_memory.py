@@ -135,3 +135,24 @@ def test_predictions_of_wide_layers_need_little(run_python):
     pytest.importorskip("resource", reason="only Unix tells the memory used")
     done = run_python(predicting_wide)
     assert float(done.stdout) < 100, done.stderr
+
+
+predicting_few = """
+import resource
+import numpy as np
+from fastmlp import _core, nn
+net = _core.networks[np.dtype("float32")]([nn.Dense(3000, 3000)])
+parameters = [np.ones(shape, "float32") for _, shape, _ in net.slices]
+x, loss, most = np.ones((48, 3000), "float32"), nn.SquaredError(), []
+for n in (0, 1, 5, 48):
+    net.predict(x[:n], parameters, loss, n_threads=2)
+    most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print((most[-1] - most[0]) / 1024)
+"""
+
+
+def test_predictions_of_a_few_rows_copy_no_weights(run_python):
+    """A copy would be 34 MiB."""
+    pytest.importorskip("resource", reason="only Unix tells the memory used")
+    done = run_python(predicting_few)
+    assert float(done.stdout) < 15, done.stderr

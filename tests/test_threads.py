@@ -111,6 +111,34 @@ def test_predict(core, dtype, loss, n):
     same_bits([two, four], [one, one])
 
 
+@pytest.mark.parametrize("norm", ["", "before", "after"])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_predict_few_rows_of_a_large_network(core, dtype, norm, activation):
+    """Threads share its layers where rows are too few to share."""
+    widths = (61, 2000, 1100, 20)
+    layers = core.stack(activation, widths, norm, 0.2)
+    x, *_ = draw(widths, dtype, 60)
+    one = core(layers, dtype)
+    parameters = one.draw(np.random.default_rng(1))
+    whole = one.predict(x, parameters)
+    for n_threads in (1, 2, 3, 8):
+        net = core(layers, dtype, n_threads)
+        predictor = _core.predictors[net.dtype](
+            net.network, parameters, _core.losses["squared_error"](),
+            both_classes=False, flat=False, n_threads=n_threads,
+        )  # fmt: skip
+        for n in (1, 2, 3, 4, 5, 30, 48):
+            rows = x[60 - n :]
+            found = net.predict(rows, parameters, check_finite=True)
+            strided = net.predict(np.asfortranarray(rows), parameters)
+            same_bits([found, strided, predictor(rows)], [whole[60 - n :]] * 3)
+            bad = rows.copy()
+            bad[-1, -1] = np.inf
+            for form in (bad, np.asfortranarray(bad)):
+                with pytest.raises(ValueError, match="x must hold finite numbers"):
+                    net.predict(form, parameters, check_finite=True)
+
+
 def test_predictions_at_the_same_time(core, dtype):
     """Python threads may share a network: predict changes nothing."""
     layers = core.stack("gelu", large, "before", 0.2)

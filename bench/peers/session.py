@@ -46,7 +46,9 @@ class Session:
         if kind == "train":
             self.restart()
             return np.array(self.train(self.orders))
-        found = np.asarray(self.predict(self.x[:ROWS_COMPARED]))
+        rows = self.x[:ROWS_COMPARED]
+        pieces = np.split(rows, len(rows)) if kind == "predict-row" else [rows]
+        found = np.concatenate([np.asarray(self.predict(piece)) for piece in pieces])
         return found[:, -1] if self.case.units[-1] == 1 else found
 
     def fastest_prediction(self) -> Callable[[], object]:

@@ -85,9 +85,9 @@ Parameters<T>::Parameters(const Network& network, Layout layout, bool input_grad
   const Index first = network.first_trainable();
   for (Index l = 0; l < network.size(); ++l) {
     if (const auto* dense = network.get<Dense>(l)) {
-      const bool is_last_down = l == first && !input_gradient;
+      const bool ends_here = l == first && !input_gradient;
       states_.push_back(DenseState<T>(
-          *dense, is_last_down ? std::min(layout, Layout::packed) : layout));
+          *dense, ends_here && layout == Layout::both_ways ? Layout::packed : layout));
     } else if (const auto* norm = network.get<BatchNorm>(l)) {
       states_.push_back(BatchNormState<T>(*norm));
     } else {

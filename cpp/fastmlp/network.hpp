@@ -61,6 +61,7 @@ class Parameters {
   Parameters(const Network& network, Layout layout, bool input_gradient = false);
 
   void load(const Network& network, const std::vector<const T*>& arrays);
+  // Not from the plain layout.
   void save(const Network& network, const std::vector<T*>& arrays) const;
 
   template <class State>

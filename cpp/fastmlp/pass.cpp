@@ -109,28 +109,37 @@ Range Pass<T>::rows_after(const Member& member, Index block) const {
 
 template <class T>
 void Pass<T>::forward_rows(Index from, Index to, Range rows, Ahead& ahead) {
-  for (Index l = from; l < to;) l = forward_layer(l, to, rows, ahead);
+  for (Index l = from; l < to;) l = forward_layer(l, to, rows, {}, ahead);
 }
 
 template <class T>
-bool Pass<T>::infer(const InputView& x, const Index* order, Index rows, Index known,
-                    const Parameters<T>& parameters, bool check_finite) {
-  begin({rows}, parameters);
+bool Pass<T>::infer(const Member& member, const InputView& x, const Index* order,
+                    Index rows, Index known, const Parameters<T>& parameters,
+                    bool check_finite) {
   const bool in_order = !order && network_.get<Dense>(0);
   const auto in_place = in_order ? as_row_major<T>(x) : std::nullopt;
-  if (in_place) {
-    if (check_finite && !is_finite(*in_place, rows)) return false;
-  } else if (!check_finite) {
-    gather(x, order, {0, rows}, known, input_);
-  } else if (!gather_finite(x, order, {0, rows}, known, input_)) {
-    return false;
+  if (member.index == 0) {
+    begin({rows}, parameters);
+    if (in_place) {
+      abandoned_ = check_finite && !is_finite(*in_place, rows);
+    } else if (check_finite) {
+      abandoned_ = !gather_finite(x, order, {0, rows}, known, input_);
+    } else {
+      gather(x, order, {0, rows}, known, input_);
+    }
   }
+  member.barrier([] {});
+  if (abandoned()) return false;
   Ahead ahead;
   if (in_place || has_long_rows(x))
     expect_rows(x, order, {rows, std::min(2 * rows, known)}, ahead);
-  const Index end = network_.size();
-  const Index first = in_place ? forward_dense(0, end, *in_place, {0, rows}, ahead) : 0;
-  forward_rows(first, end, {0, rows}, ahead);
+  const Share share{member.index, member.size};
+  for (Index l = 0; l < network_.size();) {
+    l = l == 0 && in_place
+            ? forward_dense(l, network_.size(), *in_place, {0, rows}, share, ahead)
+            : forward_layer(l, network_.size(), {0, rows}, share, ahead);
+    member.barrier([] {});
+  }
   return true;
 }
 
@@ -152,14 +161,15 @@ void with_activation(const Network& network, Index l, Index end, F&& f) {
 // Both return the layer to go on with: an activation is taken along with the layer
 // before it, panel by panel while the panel is in cache.
 template <class T>
-Index Pass<T>::forward_layer(Index l, Index to, Range rows, Ahead& ahead) {
+Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Ahead& ahead) {
   const LayerWork<T>& w = at(l);
-  if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, ahead);
+  if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, share, ahead);
+  const Range panels = share.of(w.y.count());
   const Index next = last_taken_along(l, to);
   if (network_.get<BatchNorm>(l)) {
     const auto& state = parameters_->template get<BatchNormState<T>>(l);
     with_activation(network_, l + 1, to, [&](const auto& f) {
-      for (Index p = 0; p < w.y.count(); ++p) {
+      for (Index p = panels.begin; p < panels.end; ++p) {
         batch_norm_forward(state, w.batch, w.x, w.y, p, rows);
         activate(f, w.y, w.y, at(next).slope, p, rows);
       }
@@ -172,12 +182,13 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows, Ahead& ahead) {
                            static_cast<std::uint32_t>(l)};
       dropout_forward(*dropout, key, w.x, w.y, w.slope, rows);
     } else {
-      dropout_inference(w.x, w.y, rows);
+      dropout_inference(w.x, w.y, panels, rows);
     }
     return l + 1;
   }
   with_activation(network_, l, to, [&](const auto& f) {
-    for (Index p = 0; p < w.y.count(); ++p) activate(f, w.x, w.y, w.slope, p, rows);
+    for (Index p = panels.begin; p < panels.end; ++p)
+      activate(f, w.x, w.y, w.slope, p, rows);
   });
   return l + 1;
 }
@@ -185,15 +196,16 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows, Ahead& ahead) {
 template <class T>
 template <class Matrix>
 Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
-                             Ahead& ahead) {
+                             Share share, Ahead& ahead) {
   const Panels<T> y = at(l).y;
+  const Range panels = share.of(y.count());
   const Index next = last_taken_along(l, to);
   const auto& state = parameters_->template get<DenseState<T>>(l);
   with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
     if constexpr (is_floor<F>) {
-      dense_forward(state, x, y, rows, Floor<T>{F::least}, ahead, [](Index) {});
+      dense_forward(state, x, y, panels, rows, Floor<T>{F::least}, ahead, [](Index) {});
     } else {
-      dense_forward(state, x, y, rows, Floor<T>{}, ahead,
+      dense_forward(state, x, y, panels, rows, Floor<T>{}, ahead,
                     [&](Index p) { activate(f, y, y, at(next).slope, p, rows); });
     }
   });

@@ -29,6 +29,16 @@ struct GradientUnit {
   DenseUnit dense;  // not used by a batch norm
 };
 
+// What one of `size` threads computes of every layer's output; alone, all of it.
+struct Share {
+  int index = 0;
+  int size = 1;
+
+  Range of(Index panels) const {
+    return size == 1 ? Range{0, panels} : even_part(panels, size, index);
+  }
+};
+
 // What a pass is asked to do.
 template <class T>
 struct PassSettings {
@@ -65,12 +75,12 @@ class Pass {
   // Forget that somebody said no, for the way back.
   void resume() { abandoned_ = false; }
 
-  // Inference on rows order[0..rows) of x (its first ones where order is null) by the
-  // calling thread alone; false, and no output, where they are checked and hold a
-  // number that is not finite.
+  // Inference on rows order[0..rows) of x (its first ones where order is null) by a
+  // team, which shares every layer's output; false, and no output, where they are
+  // checked and hold a number that is not finite.
   // Rows up to `known` may be asked for ahead of the next call.
-  bool infer(const InputView& x, const Index* order, Index rows, Index known,
-             const Parameters<T>& parameters, bool check_finite);
+  bool infer(const Member& member, const InputView& x, const Index* order, Index rows,
+             Index known, const Parameters<T>& parameters, bool check_finite);
 
   // source(block, rows, ahead) fills rows of the input, and may tell what will be
   // wanted after them; top(block, rows) finds rows of the output. After this,
@@ -119,9 +129,10 @@ class Pass {
   void allocate_gradients();
 
   void forward_rows(Index from, Index to, Range rows, Ahead& ahead);
-  Index forward_layer(Index l, Index to, Range rows, Ahead& ahead);
+  Index forward_layer(Index l, Index to, Range rows, Share share, Ahead& ahead);
   template <class Matrix>
-  Index forward_dense(Index l, Index to, const Matrix& x, Range rows, Ahead& ahead);
+  Index forward_dense(Index l, Index to, const Matrix& x, Range rows, Share share,
+                      Ahead& ahead);
   Index last_taken_along(Index l, Index to) const;
   void backward_rows(Index from, Index to, Index block, Range rows);
   Index backward_layer(Index l, Index to, Index block, Range rows);

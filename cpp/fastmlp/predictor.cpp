@@ -31,6 +31,7 @@ Predictor<T>::Predictor(const Network& network, const std::vector<const T*>& par
   parameters_.load(network, parameters);
 }
 
+// A block of rows reads each weight once: a packed copy pays from the second one on.
 template <class T>
 Layout Predictor<T>::layout_for(Index rows) {
   return rows <= kRowsAtOnce ? Layout::plain : Layout::packed;
@@ -54,18 +55,48 @@ typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) 
   return workspaces;
 }
 
+// One block of rows is too little for threads to share by rows, but with large weights
+// it takes long enough for them to share each layer.
+template <class T>
+int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
+  if (rows > kRowsAtOnce) return 1;
+  // In operations: to fetch a weight from memory, and to wake up a thread (50 us).
+  constexpr double fetch = 10;
+  constexpr double wake_up = 1e7;
+  const double weights = static_cast<double>(network_.weights());
+  const double work = weights * std::max(fetch, 2 * static_cast<double>(rows));
+  if (work < 2 * wake_up) return 1;
+  return useful_threads({{work, static_cast<Index>(work / wake_up)}}, wanted);
+}
+
+template <class T>
+Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
+                                         int n_threads) const {
+  Workspaces workspaces = take(1, question.n);
+  std::atomic<bool> finite{true};
+  run_team(n_threads, [&](const Member& member) {
+    if (!answer(member, question, {0, question.n}, *workspaces.front(), to))
+      finite = false;
+  });
+  spares(question.n).keep(std::move(workspaces.front()));
+  return finite ? Prediction::done : Prediction::not_finite;
+}
+
 template <class T>
 Prediction Predictor<T>::operator()(const Question& question, T* to,
                                     const Execution& execution) const {
   const Index n = question.n;
   const Index blocks = divide_up(n, kRowsAtOnce);
   if (blocks == 0) return Prediction::done;
+  const int by_layer = threads_by_layer(n, execution.n_threads);
+  if (by_layer > 1) return answer_by_layer(question, to, by_layer);
   const int n_threads = useful_threads({{flops(n), blocks}}, execution.n_threads);
   Workspaces workspaces = take(n_threads, n);
   std::atomic<Prediction> state{Prediction::done};
   run_team(n_threads, [&](const Member& member) {
     Workspace& workspace = *workspaces[static_cast<std::size_t>(member.index)];
     const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
+    Team alone(1);
     member.each(blocks, [&](Index block) {
       if (state.load(std::memory_order_relaxed) != Prediction::done) return;
       if (keep_going && !(*keep_going)()) {
@@ -73,7 +104,8 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
         return;
       }
       const Range rows = even_part(n, blocks, block);
-      if (!answer(question, rows, workspace, to + rows.begin * columns())) {
+      T* const answers = to + rows.begin * columns();
+      if (!answer({0, 1, alone}, question, rows, workspace, answers)) {
         auto expected = Prediction::done;  // a stop stays a stop
         state.compare_exchange_strong(expected, Prediction::not_finite);
       }
@@ -83,16 +115,17 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   return state;
 }
 
-// False where a number is not finite and that was asked.
+// By a team. False where a number is not finite and that was asked.
 template <class T>
-bool Predictor<T>::answer(const Question& question, Range rows, Workspace& workspace,
-                          T* to) const {
+bool Predictor<T>::answer(const Member& member, const Question& question, Range rows,
+                          Workspace& workspace, T* to) const {
   const Index* order = question.order;
   const bool finite =
-      workspace.pass.infer(order ? question.x : question.x.from(rows.begin),
+      workspace.pass.infer(member, order ? question.x : question.x.from(rows.begin),
                            order ? order + rows.begin : nullptr, rows.size(),
                            question.n - rows.begin, parameters_, question.check_finite);
   if (!finite) return false;
+  if (member.index > 0) return true;
   T* const outputs = both_classes_ ? to + rows.size() : to;
   predict(loss_, workspace.pass.output(), {0, rows.size()}, outputs, workspace.scratch);
   if (both_classes_) complete_classes(to, rows.size());

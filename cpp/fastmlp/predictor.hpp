@@ -1,4 +1,4 @@
-// A network that only answers: parameters packed once, and predictions in bounded
+// A network that only answers: parameters loaded once, and predictions in bounded
 // memory for any number of callers at a time.
 #pragma once
 
@@ -55,7 +55,7 @@ struct Question {
 };
 
 // `network` outlives the predictor; the parameters, in the order of its slices, are
-// copied, but for the weights in the plain layout.
+// copied, but for the weights in the plain layout, which outlive it, too.
 template <class T>
 class Predictor {
  public:
@@ -64,7 +64,7 @@ class Predictor {
   Predictor(const Network& network, const std::vector<const T*>& parameters,
             const Loss& loss, bool both_classes, Layout layout = Layout::packed);
 
-  // What takes the least time where a predictor answers once, about so many rows.
+  // The fastest one for a predictor that answers a single question, of so many rows.
   static Layout layout_for(Index rows);
 
   // The loss's predictions into `to` (n, columns). A row's bits do not depend on the
@@ -95,7 +95,10 @@ class Predictor {
 
   Spares<Workspace>& spares(Index rows) const;
   Workspaces take(int n_threads, Index rows) const;
-  bool answer(const Question& question, Range rows, Workspace& workspace, T* to) const;
+  int threads_by_layer(Index rows, int wanted) const;
+  Prediction answer_by_layer(const Question& question, T* to, int n_threads) const;
+  bool answer(const Member& member, const Question& question, Range rows,
+              Workspace& workspace, T* to) const;
 
   const Network& network_;
   Loss loss_;

@@ -29,6 +29,7 @@ struct Range {
   Index begin = 0;
   Index end = 0;
   constexpr Index size() const { return end - begin; }
+  constexpr bool contains(Index i) const { return begin <= i && i < end; }
 };
 
 // Part `i` of `parts` contiguous parts whose sizes differ by one at most, larger ones
@@ -38,6 +39,13 @@ constexpr Range even_part(Index n, Index parts, Index i) {
   const Index larger = n % parts;
   const Index begin = i * size + std::min(i, larger);
   return {begin, begin + size + (i < larger ? 1 : 0)};
+}
+
+// Calls f(part) for parts of `size`, the last one of what is left.
+template <class F>
+constexpr void each_part(Range all, Index size, F&& f) {
+  for (Index begin = all.begin; begin < all.end; begin += size)
+    f(Range{begin, std::min(all.end, begin + size)});
 }
 
 // Zeroed memory on the boundary of a cache line or, where it is large, of a huge page;

@@ -127,7 +127,8 @@ void multiply_rows(int rows, std::integer_sequence<int, R...>,
 }
 
 // y = finish(x w + b) for `rows`, P panels from `panel` on and input columns of
-// `depth`, whose weights are at w; instead of b, y's own where columns came before.
+// `depth`, whose weights w begins with; instead of b, y's own where columns came
+// before.
 template <int P, class Matrix, class T, class Finish>
 void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
                      const T* bias, const Finish& finish, Panels<T> y, Index panel,
@@ -234,22 +235,23 @@ struct Gate {
 
 namespace detail {
 
-// The input columns that are multiplied in one go: a chunk of whole panels, as large as
-// the others.
+// A part of all input columns: whole panels, as many as in the other parts.
 template <class T>
 struct Chunk {
-  Index columns;
+  Index columns;  // all
   Index count = divide_up(columns, kDepthBlock<T>);
   Index index = 0;
 
-  bool is_last() const { return index + 1 == count; }
+  bool is_last() const { return index + 1 >= count; }
+  // Its own columns.
   Range depth() const {
     const Range panels = even_part(divide_up(columns, kLanes<T>), count, index);
     return {panels.begin * kLanes<T>, std::min(columns, panels.end * kLanes<T>)};
   }
 };
 
-// f(chunk, finish) for all chunks of input columns: sums are finished with the last.
+// f(chunk, finish) for all chunks of input columns: sums are finished with the last,
+// and until then left as they are.
 template <class T, class Finish, class F>
 void each_chunk(Index columns, const Finish& finish, F&& f) {
   Chunk<T> chunk{columns};

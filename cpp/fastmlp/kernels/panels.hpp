@@ -1,7 +1,7 @@
 // Matrices in column panels, [panel][row][lane]: a panel holds one cache line of
 // columns. One layout serves as broadcast operand, as vector operand and as both
-// operands of the weight gradient, so that no product packs anything. Lanes past the
-// last column are zero in inputs, weights and gradients; in activations, anything.
+// operands of the weight gradient, so that products of panels pack nothing. Lanes past
+// the last column are zero in inputs, weights and gradients; in activations, anything.
 #pragma once
 
 #include <cstring>
@@ -21,7 +21,12 @@ struct Panels {
   T* at(Index panel, Index row) const {
     return data + panel * stride + row * kLanes<T>;
   }
-  // To be read from (panel, row) on.
+  // Some panels, as a matrix.
+  Panels part(Range panels) const {
+    return {at(panels.begin, 0), stride,
+            std::min(columns, panels.end * kLanes<T>) - panels.begin * kLanes<T>};
+  }
+  // To be read from (panel, row) on; not known how far.
   Panels from(Index panel, Index row) const { return {at(panel, row), stride, 0}; }
   // Columns of this panel that are not padding.
   Index width(Index panel) const {
@@ -39,8 +44,14 @@ struct RowMajor {
   Index stride = 0;  // elements from one row to the next
   Index columns = 0;
 
+  Index count() const { return divide_up(columns, kLanes<T>); }
   const T* at(Index panel, Index row) const {
     return data + row * stride + panel * kLanes<T>;
+  }
+  // The columns of some panels.
+  RowMajor part(Range panels) const {
+    return {at(panels.begin, 0), stride,
+            std::min(columns, panels.end * kLanes<T>) - panels.begin * kLanes<T>};
   }
 };
 
@@ -73,24 +84,24 @@ struct PanelBuffer {
 
 namespace detail {
 
-// Calls f(panel, row, to_line) for whole panels of a row-major matrix whose rows are
-// `stride` apart, where `to_line` leads to the panel's part of the row. Lines that
-// follow one another come together and are asked for some rows ahead: line by line from
-// far apart, 16 MB take three times as long.
-template <class T, class F>
-void each_line(const T* matrix, Index stride, Index panels, Range rows, F&& f) {
+// Calls f(panel, row, offset) for whole panels of a row-major matrix whose rows are
+// `stride` apart, where the panel's part of a row lies at `offset`. A few panels at a
+// time, which follow one another in a row, and asked for some rows ahead: panel by
+// panel, where each part is far from the one before, packing 16 MB takes three times as
+// long.
+template <Use use, class T, class F>
+void each_line(const T* matrix, Index stride, Index whole, Range rows, F&& f) {
   constexpr Index together = 8;
   constexpr Index rows_ahead = 16;
-  for (Index begin = 0; begin < panels; begin += together) {
-    const Index end = std::min(panels, begin + together);
+  each_part({0, whole}, together, [&](Range panels) {
     for (Index row = rows.begin; row < rows.end; ++row) {
       const Index ahead = std::min(row + rows_ahead, rows.end - 1) * stride;
-      for (Index panel = begin; panel < end; ++panel)
-        __builtin_prefetch(matrix + ahead + panel * kLanes<T>);
-      for (Index panel = begin; panel < end; ++panel)
+      for (Index panel = panels.begin; panel < panels.end; ++panel)
+        __builtin_prefetch(matrix + ahead + panel * kLanes<T>, use == Use::write);
+      for (Index panel = panels.begin; panel < panels.end; ++panel)
         f(panel, row, row * stride + panel * kLanes<T>);
     }
-  }
+  });
 }
 
 }  // namespace detail
@@ -100,9 +111,10 @@ void each_line(const T* matrix, Index stride, Index panels, Range rows, F&& f) {
 template <class T>
 void pack(const T* from, Index stride, Range rows, Panels<T> to) {
   const Index whole = to.columns / kLanes<T>;
-  detail::each_line(from, stride, whole, rows, [&](Index panel, Index row, Index line) {
-    std::memcpy(to.at(panel, row), from + line, kLanes<T> * sizeof(T));
-  });
+  detail::each_line<Use::read>(
+      from, stride, whole, rows, [&](Index panel, Index row, Index offset) {
+        std::memcpy(to.at(panel, row), from + offset, kLanes<T> * sizeof(T));
+      });
   if (whole == to.count()) return;
   for (Index row = rows.begin; row < rows.end; ++row)
     std::copy_n(from + row * stride + whole * kLanes<T>, to.width(whole),
@@ -112,9 +124,10 @@ void pack(const T* from, Index stride, Range rows, Panels<T> to) {
 template <class T>
 void unpack(Panels<T> from, Range rows, T* to, Index stride) {
   const Index whole = from.columns / kLanes<T>;
-  detail::each_line(to, stride, whole, rows, [&](Index panel, Index row, Index line) {
-    std::memcpy(to + line, from.at(panel, row), kLanes<T> * sizeof(T));
-  });
+  detail::each_line<Use::write>(
+      to, stride, whole, rows, [&](Index panel, Index row, Index offset) {
+        std::memcpy(to + offset, from.at(panel, row), kLanes<T> * sizeof(T));
+      });
   if (whole == from.count()) return;
   for (Index row = rows.begin; row < rows.end; ++row)
     std::copy_n(from.at(whole, row), from.width(whole),

@@ -1,5 +1,6 @@
-// The product of a few rows with weights as they lie row-major in an array: to pack all
-// of them first would take longer. The same sums in the same order as with packed ones.
+// The product of a few rows with weights that lie row-major in an array: a packed copy
+// of all of them would go to memory and back for one use. The same sums in the same
+// order as with packed weights.
 #pragma once
 
 #include "gemm.hpp"
@@ -7,10 +8,16 @@
 namespace fastmlp {
 namespace detail {
 
-// So few rows' sums stay in the first cache while the weights stream past them.
+// For up to so many rows, weights stream past sums that stay in the first cache: those
+// of kStreamedPanels panels at a time.
 inline constexpr int kStreamedRows = 4;
+inline constexpr Index kStreamedPanels = 64;
+// For more rows, a chunk of so many panels is packed at a time: 100 KB, which stay in
+// the second cache. On the stack, since nothing may throw in a thread of a team.
+inline constexpr Index kPackedPanels = 6;
 
-// sums(r, p) += sum over k < K of x(r, k) w(k, p) for `panels` whole panels.
+// One after the other, x(r, k) w(k, p) for k < K are added to sums(r, p): x comes as
+// [row][k], w row-major, sums as [panel][row][lane].
 template <class T, int R, int K>
 [[gnu::noinline]] void add_weight_rows(const T* x, const T* w, Index w_stride,
                                        Index panels, T* sums) {
@@ -33,82 +40,82 @@ template <class T, int R, int K>
   }
 }
 
-// y = finish(x w + b) for R rows and w's whole panels: some rows of w at a time.
+// y = finish(x w + b) for R rows and some whole panels: K rows of w at a time, as many
+// as leave registers for their R x K inputs, the weights and a sum.
 template <int R, class Matrix, class T, class Finish>
-void multiply_streamed(const Matrix& x, Index row, RowMajor<T> w, const T* bias,
-                       const Finish& finish, Panels<T> y) {
+void multiply_streamed(const Matrix& x, Index row, RowMajor<T> w, Range panels,
+                       const T* bias, const Finish& finish, Panels<T> y) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
   constexpr int K = std::min(8, kSums<T> * 2 / 3 / R);
-  const Index panels = w.columns / L;
-  Buffer<T> sums(panels * R * L);
+  alignas(kAlignment) T sums[kStreamedPanels * R * L];
   T inputs[R * K];
   const auto add = [&](Index k, auto count) {
     for (Index r = 0; r < R; ++r)
       for (Index i = 0; i < count; ++i)
         inputs[r * count + i] = x.at((k + i) / L, row + r)[(k + i) % L];
-    add_weight_rows<T, R, count>(inputs, w.data + k * w.stride, w.stride, panels,
-                                 sums.data());
+    add_weight_rows<T, R, count>(inputs, w.at(panels.begin, k), w.stride, panels.size(),
+                                 sums);
   };
   each_chunk<T>(x.columns, finish, [&](const Chunk<T>& chunk, const auto& how) {
     const Range depth = chunk.depth();
-    std::fill_n(sums.data(), sums.size(), T(0));
+    std::fill_n(sums, panels.size() * R * L, T(0));
     Index k = depth.begin;
     for (; k + K <= depth.end; k += K) add(k, std::integral_constant<int, K>{});
     for (; k < depth.end; ++k) add(k, std::integral_constant<int, 1>{});
-    for (Index p = 0; p < panels; ++p) {
+    const T* sum = sums;
+    for (Index p = panels.begin; p < panels.end; ++p) {
       const auto ready = how.from(p, row);
-      for (Index i = 0; i < R * L; i += S) {
+      for (Index i = 0; i < R * L; i += S, sum += S) {
         T* const to = y.at(p, row) + i;
         const T* const added = depth.begin == 0 ? bias + p * L + i % L : to;
-        const Vec<T> sum = Vec<T>::load(sums.data() + p * R * L + i);
-        ready(sum + Vec<T>::load(added), 0, i).store(to);
+        ready(Vec<T>::load(sum) + Vec<T>::load(added), 0, i).store(to);
       }
     }
   });
 }
 
-// For the panels from `first` on: some of them at a time, a chunk of input columns at a
-// time packed into the second cache.
+// The same for any number of rows and some panels, up to kPackedPanels, which are
+// packed a chunk of input columns at a time.
 template <class Matrix, class T, class Finish>
-void multiply_by_chunks(const Matrix& x, Range rows, RowMajor<T> w, Index first,
+void multiply_by_chunks(const Matrix& x, Range rows, RowMajor<T> w, Range panels,
                         const T* bias, const Finish& finish, Panels<T> y,
                         Ahead& ahead) {
   constexpr Index L = kLanes<T>;
-  constexpr Index at_once = 8;
-  const Index count = divide_up(w.columns, L);
-  if (first == count) return;
-  const PanelBuffer<T> packed(std::min(x.columns, kDepthBlock<T>),
-                              std::min(w.columns - first * L, at_once * L));
-  for (; first < count; first += at_once) {
-    const Range group{first, std::min(count, first + at_once)};
-    each_chunk<T>(x.columns, finish, [&](const Chunk<T>& chunk, const auto& how) {
-      const Range depth = chunk.depth();
-      Panels<T> part = packed.panels;
-      part.columns = std::min(w.columns, group.end * L) - first * L;
-      pack(w.data + depth.begin * w.stride + first * L, w.stride, {0, depth.size()},
-           part);
-      each_tile<T>(group, [&](Index panel, auto tile) {
-        multiply_panels<tile>(x, rows, part.from(panel - first, 0), depth, bias, how, y,
-                              panel, ahead);
-      });
+  constexpr Index stride = (kDepthBlock<T> + 8) * L;  // as in a PanelBuffer
+  alignas(kAlignment) T memory[kPackedPanels * stride];
+  const RowMajor<T> part = w.part(panels);
+  const Panels<T> packed{memory, stride, part.columns};
+  if (part.columns % L > 0)
+    std::fill_n(packed.at(packed.count() - 1, 0), kDepthBlock<T> * L, T(0));
+  each_chunk<T>(x.columns, finish, [&](const Chunk<T>& chunk, const auto& how) {
+    const Range depth = chunk.depth();
+    pack(part.data + depth.begin * part.stride, part.stride, {0, depth.size()}, packed);
+    each_tile<T>(panels, [&](Index panel, auto count) {
+      multiply_panels<count>(x, rows, packed.from(panel - panels.begin, 0), depth, bias,
+                             how, y, panel, ahead);
     });
-  }
+  });
 }
 
 }  // namespace detail
 
+// The same by weights as they lie; `done` follows when all panels are finished.
 template <class Matrix, class T, class Finish, class Done>
 void multiply(const Matrix& x, Range rows, RowMajor<T> w, const T* bias,
               const Finish& finish, Panels<T> y, Ahead& ahead, Done&& done) {
-  Index panel = 0;
+  Index streamed = 0;
   unrolled<detail::kStreamedRows>([&](auto r) {
     if (rows.size() != r + 1) return;
-    detail::multiply_streamed<r + 1>(x, rows.begin, w, bias, finish, y);
-    panel = w.columns / kLanes<T>;
+    streamed = w.columns / kLanes<T>;
+    each_part({0, streamed}, detail::kStreamedPanels, [&](Range panels) {
+      detail::multiply_streamed<r + 1>(x, rows.begin, w, panels, bias, finish, y);
+    });
   });
-  detail::multiply_by_chunks(x, rows, w, panel, bias, finish, y, ahead);
-  for (Index p = 0; p * kLanes<T> < w.columns; ++p) done(p);
+  each_part({streamed, w.count()}, detail::kPackedPanels, [&](Range panels) {
+    detail::multiply_by_chunks(x, rows, w, panels, bias, finish, y, ahead);
+  });
+  for (Index p = 0; p < w.count(); ++p) done(p);
 }
 
 }  // namespace fastmlp

@@ -36,18 +36,18 @@ enum class Layout {
   both_ways,  // for that and the input gradient
 };
 
-// The parameters of a Dense layer, packed for the products: W by panels of outputs, but
-// for the last few outputs where they would leave most of a panel empty; W^T by panels
-// of inputs; b in whole panels. Both W and W^T in square blocks. What is in W^T alone
-// are those few outputs.
+// The parameters of a Dense layer, mostly packed for the products: W by panels of
+// outputs, but for the last few outputs where they would leave most of a panel empty;
+// W^T by panels of inputs; b in whole panels. Both W and W^T in square blocks. What is
+// in W^T alone are those few outputs.
 template <class T>
 struct DenseState {
   PanelBuffer<T> weight;      // (inputs, whole)
   PanelBuffer<T> transposed;  // (outputs, inputs); only the last few rows where no
                               // input gradient is asked for
-  RowMajor<T> plain;          // (inputs, whole), instead of `weight`
+  RowMajor<T> plain;          // (inputs, whole), in place of `weight`; borrowed
   Buffer<T> bias;
-  Index whole;  // outputs that are in `weight`
+  Index whole;  // outputs that are in `weight` or `plain`
 
   DenseState(const Dense& layer, Layout layout)
       : bias(round_up(layer.out_features, kLanes<T>)),
@@ -75,6 +75,7 @@ struct DenseState {
       for (Index j = whole; j < outputs; ++j)
         narrow(i / kLanes<T>, j)[i % kLanes<T>] = w[i * outputs + j];
   }
+  // Not from the plain layout.
   void save(const Dense& layer, T* w, T* b) const {
     const Index outputs = layer.out_features;
     unpack(weight.panels, {0, layer.in_features}, w, outputs);
@@ -99,21 +100,25 @@ struct DenseState {
   Buffer<T> zero_;  // the "bias" of the input gradient
 };
 
-// `floor` is applied to y; `done(panel)` follows each panel of it.
+// Some panels of y, to which `floor` is applied; `done(panel)` follows each of them.
 template <class Matrix, class T, class Done>
-void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y, Range rows,
-                   Floor<T> floor, Ahead& ahead, Done&& done) {
-  const auto whole = [&](const auto& weights) {
-    multiply(x, rows, weights, state.bias.data(), floor, y, ahead, done);
+void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
+                   Range panels, Range rows, Floor<T> floor, Ahead& ahead,
+                   Done&& done) {
+  const Range whole{panels.begin,
+                    std::min(panels.end, divide_up(state.whole, kLanes<T>))};
+  const auto multiply_by = [&](const auto& weights) {
+    multiply(x, rows, weights.part(whole), state.bias.data() + whole.begin * kLanes<T>,
+             floor, y.part(whole), ahead, [&](Index p) { done(whole.begin + p); });
   };
-  if (state.plain.data) {
-    whole(state.plain);
-  } else {
-    whole(state.weight.panels);
+  if (whole.size() > 0 && state.plain.data) {
+    multiply_by(state.plain);
+  } else if (whole.size() > 0) {
+    multiply_by(state.weight.panels);
   }
-  if (state.whole == y.columns) return;
-  const Panels<T> w{state.narrow(0), state.transposed.panels.stride, x.columns};
   const Index last = y.count() - 1;
+  if (state.whole == y.columns || !panels.contains(last)) return;
+  const Panels<T> w{state.narrow(0), state.transposed.panels.stride, x.columns};
   multiply_narrow(x, rows, w, y.columns - state.whole, state.bias.data() + state.whole,
                   floor.least, y.at(last, rows.begin));
   done(last);

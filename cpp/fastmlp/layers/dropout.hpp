@@ -64,8 +64,8 @@ void dropout_forward(const Dropout& layer, const DropoutKey& key, Panels<T> x,
 
 // Without a mask: y = x.
 template <class T>
-void dropout_inference(Panels<T> x, Panels<T> y, Range rows) {
-  for (Index panel = 0; panel < x.count(); ++panel)
+void dropout_inference(Panels<T> x, Panels<T> y, Range panels, Range rows) {
+  for (Index panel = panels.begin; panel < panels.end; ++panel)
     std::copy_n(x.at(panel, rows.begin), rows.size() * kLanes<T>,
                 y.at(panel, rows.begin));
 }
