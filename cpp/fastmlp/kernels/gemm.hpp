@@ -284,24 +284,24 @@ void each_tile(Range panels, F&& f) {
 
 }  // namespace detail
 
-// y = finish(x w + b) for `rows` of x (Panels or RowMajor), for the panels that `w`
-// has; `bias` is padded to whole panels. `done(panel)` follows each panel of y while it
-// is in cache: that is where activations go that no `finish` can do.
+// y = finish(x w + b) for `rows` of x (Panels or RowMajor) and some panels of w; `bias`
+// is padded to whole panels. `done(panel)` follows each panel of y while it is in
+// cache: that is where activations go that no `finish` can do.
 template <class Matrix, class T, class Finish, class Done>
-void multiply(const Matrix& x, Range rows, Panels<T> w, const T* bias,
+void multiply(const Matrix& x, Range rows, Panels<T> w, Range panels, const T* bias,
               const Finish& finish, Panels<T> y, Ahead& ahead, Done&& done) {
   // Few rows are multiplied in less time than it takes to ask for more.
   const bool asks = w.bytes() > kNearBytes && rows.size() > 3 * Tile<T>::rows;
-  detail::each_tile<T>({0, w.count()}, [&](Index panel, auto count) {
-    const Range panels{panel, panel + count};
+  detail::each_tile<T>(panels, [&](Index panel, auto count) {
+    const Range tile{panel, panel + count};
     detail::each_chunk<T>(
         x.columns, finish, [&](const detail::Chunk<T>& chunk, const auto& how) {
-          if (asks) detail::expect_weights(w, panels, chunk, ahead);
+          if (asks) detail::expect_weights(w, tile, chunk, ahead);
           const Range depth = chunk.depth();
           detail::multiply_panels<count>(x, rows, w.from(panel, depth.begin), depth,
                                          bias, how, y, panel, ahead);
         });
-    for (Index p = panels.begin; p < panels.end; ++p) done(p);
+    for (Index p = tile.begin; p < tile.end; ++p) done(p);
   });
 }
 

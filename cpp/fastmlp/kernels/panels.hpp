@@ -21,11 +21,6 @@ struct Panels {
   T* at(Index panel, Index row) const {
     return data + panel * stride + row * kLanes<T>;
   }
-  // Some panels, as a matrix.
-  Panels part(Range panels) const {
-    return {at(panels.begin, 0), stride,
-            std::min(columns, panels.end * kLanes<T>) - panels.begin * kLanes<T>};
-  }
   // To be read from (panel, row) on; not known how far.
   Panels from(Index panel, Index row) const { return {at(panel, row), stride, 0}; }
   // Columns of this panel that are not padding.

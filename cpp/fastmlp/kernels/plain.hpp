@@ -102,20 +102,20 @@ void multiply_by_chunks(const Matrix& x, Range rows, RowMajor<T> w, Range panels
 
 // The same by weights as they lie; `done` follows when all panels are finished.
 template <class Matrix, class T, class Finish, class Done>
-void multiply(const Matrix& x, Range rows, RowMajor<T> w, const T* bias,
+void multiply(const Matrix& x, Range rows, RowMajor<T> w, Range panels, const T* bias,
               const Finish& finish, Panels<T> y, Ahead& ahead, Done&& done) {
-  Index streamed = 0;
+  Range rest = panels;
   unrolled<detail::kStreamedRows>([&](auto r) {
     if (rows.size() != r + 1) return;
-    streamed = w.columns / kLanes<T>;
-    each_part({0, streamed}, detail::kStreamedPanels, [&](Range panels) {
-      detail::multiply_streamed<r + 1>(x, rows.begin, w, panels, bias, finish, y);
+    rest.begin = std::min(panels.end, w.columns / kLanes<T>);
+    each_part({panels.begin, rest.begin}, detail::kStreamedPanels, [&](Range part) {
+      detail::multiply_streamed<r + 1>(x, rows.begin, w, part, bias, finish, y);
     });
   });
-  each_part({streamed, w.count()}, detail::kPackedPanels, [&](Range panels) {
-    detail::multiply_by_chunks(x, rows, w, panels, bias, finish, y, ahead);
+  each_part(rest, detail::kPackedPanels, [&](Range part) {
+    detail::multiply_by_chunks(x, rows, w, part, bias, finish, y, ahead);
   });
-  for (Index p = 0; p < w.count(); ++p) done(p);
+  for (Index p = panels.begin; p < panels.end; ++p) done(p);
 }
 
 }  // namespace fastmlp

@@ -108,12 +108,11 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
   const Range whole{panels.begin,
                     std::min(panels.end, divide_up(state.whole, kLanes<T>))};
   const auto multiply_by = [&](const auto& weights) {
-    multiply(x, rows, weights.part(whole), state.bias.data() + whole.begin * kLanes<T>,
-             floor, y.part(whole), ahead, [&](Index p) { done(whole.begin + p); });
+    multiply(x, rows, weights, whole, state.bias.data(), floor, y, ahead, done);
   };
-  if (whole.size() > 0 && state.plain.data) {
+  if (state.plain.data) {
     multiply_by(state.plain);
-  } else if (whole.size() > 0) {
+  } else {
     multiply_by(state.weight.panels);
   }
   const Index last = y.count() - 1;
@@ -143,7 +142,7 @@ void dense_backward(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panel
     backward_narrow(x, dy.at(0, rows.begin), dy.columns, rows, w, finish, dx, sums,
                     block * dy.columns, done);
   } else {
-    multiply(dy, rows, w, state.zero(), finish, dx, ahead, done);
+    multiply(dy, rows, w, {0, w.count()}, state.zero(), finish, dx, ahead, done);
   }
 }
 
