@@ -63,11 +63,13 @@ def table(run: Run) -> Iterator[str]:
         yield row(case, timings, others, groups)
     yield mean_row(one, groups, len(header))
     first = next(t for t in run.timings if t.kind == "train")
+    took_part = {t.peer for t in run.timings}
+    pytorch = " or ".join(name for name in GROUPS["PyTorch"] if name in took_part)
     yield ""
     yield (
         f"Time per epoch of `fit` with {threads[0]} thread(s), everything included; best "
         f"of {len(first.seconds)} interleaved rounds; for the peers, how many times "
-        "fastmlp's; PyTorch is the faster of as installed and with MKL's override. "
+        f"fastmlp's; PyTorch is {pytorch or 'absent'}. "
         f"{record.describe(run.machine)}."
     )
 

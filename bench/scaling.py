@@ -91,9 +91,11 @@ def main() -> None:
     options = arguments()
     run = Run(record.machine())
     print(record.describe(run.machine))
-    with closing(Fleet()) as fleet:
-        sweeps = sweep(fleet, run, options)
-    print(f"\nSaved {record.save(run, options.output / 'scaling.json')}")
+    try:
+        with closing(Fleet()) as fleet:
+            sweeps = sweep(fleet, run, options)
+    finally:  # what was timed before an error or Ctrl-C
+        print(f"\nSaved {record.save(run, options.output / 'scaling.json')}")
     try:
         import charts
     except ModuleNotFoundError as error:

@@ -9,14 +9,18 @@ import pytest
 
 from fastmlp import MLPClassifier
 
+# Not ru_maxrss, which a process inherits from the one that started it.
+peak = """
+def peak():  # MiB
+    lines = open("/proc/self/status").read().splitlines()
+    return sum(int(x.split()[1]) for x in lines if x.startswith("VmHWM")) / 1024
+"""
+reads_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
 fitting = """
 import sys, warnings
 import numpy as np
 from fastmlp import MLPRegressor
-
-def peak():  # MiB
-    lines = open("/proc/self/status").read().splitlines()
-    return sum(int(x.split()[1]) for x in lines if x.startswith("VmHWM")) / 1024
 
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).normal(size=(200, 500)).astype(sys.argv[1])
@@ -34,12 +38,12 @@ print(peak() - before, sum(w.nbytes for w in model.coefs_) / 2**20)
 
 
 def grown(run_python, *arguments):
-    done = run_python(fitting, *map(str, arguments))
+    done = run_python(peak + fitting, *map(str, arguments))
     assert done.returncode == 0, done.stderr
     return map(float, done.stdout.split())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@reads_proc
 @pytest.mark.parametrize("dtypes", [("float64", "float32"), ("float64", "float64")])
 def test_x_is_never_copied(dtypes, run_python):
     """50,000 rows of 500 numbers are 200 MB, or 100 in float32."""
@@ -47,7 +51,7 @@ def test_x_is_never_copied(dtypes, run_python):
     assert used < 16
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@reads_proc
 @pytest.mark.parametrize(("stopping", "copies"), [("", 5), ("stopping", 8)])
 @pytest.mark.parametrize(("width", "layers"), [(1500, 2), (735, 8)])
 def test_parameters_are_held_a_few_times(
@@ -85,10 +89,6 @@ import sys, warnings
 import numpy as np
 from fastmlp import MLPClassifier, MLPRegressor
 
-def peak():  # MiB
-    lines = open("/proc/self/status").read().splitlines()
-    return sum(int(x.split()[1]) for x in lines if x.startswith("VmHWM")) / 1024
-
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).normal(size=(200, 500))
 y = x[:, 0]
@@ -106,10 +106,10 @@ for call in calls:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@reads_proc
 def test_predictions_of_estimators_need_little(run_python):
     """Beside the result: no copy of X, nor a conversion of it as a whole."""
-    done = run_python(predicting)
+    done = run_python(peak + predicting)
     assert done.returncode == 0, done.stderr
     grown = [float(line) for line in done.stdout.split()]
     assert len(grown) == 5
@@ -117,7 +117,6 @@ def test_predictions_of_estimators_need_little(run_python):
 
 
 predicting_wide = """
-import resource
 import numpy as np
 from fastmlp import _core, nn
 net = _core.networks[np.dtype("float64")]([nn.Dense(9, 800), nn.ReLU(), nn.Dense(800, 1)])
@@ -125,20 +124,19 @@ parameters = [np.ones(shape) for _, shape, _ in net.slices]
 x, loss, most = np.ones((50_000, 9)), nn.SquaredError(), []
 for n in (1000, 50_000):
     net.predict(x[:n], parameters, loss, n_threads=2)
-    most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-print((most[1] - most[0]) / 1024)
+    most.append(peak())
+print(most[1] - most[0])
 """
 
 
+@reads_proc
 def test_predictions_of_wide_layers_need_little(run_python):
     """All 50,000 rows of 800 hidden units at once would be 305 MiB."""
-    pytest.importorskip("resource", reason="only Unix tells the memory used")
-    done = run_python(predicting_wide)
+    done = run_python(peak + predicting_wide)
     assert float(done.stdout) < 100, done.stderr
 
 
 predicting_few = """
-import resource
 import numpy as np
 from fastmlp import _core, nn
 net = _core.networks[np.dtype("float32")]([nn.Dense(3000, 3000)])
@@ -146,13 +144,13 @@ parameters = [np.ones(shape, "float32") for _, shape, _ in net.slices]
 x, loss, most = np.ones((48, 3000), "float32"), nn.SquaredError(), []
 for n in (0, 1, 5, 48):
     net.predict(x[:n], parameters, loss, n_threads=2)
-    most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-print((most[-1] - most[0]) / 1024)
+    most.append(peak())
+print(most[-1] - most[0])
 """
 
 
+@reads_proc
 def test_predictions_of_a_few_rows_copy_no_weights(run_python):
     """A copy would be 34 MiB."""
-    pytest.importorskip("resource", reason="only Unix tells the memory used")
-    done = run_python(predicting_few)
+    done = run_python(peak + predicting_few)
     assert float(done.stdout) < 15, done.stderr

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from conftest import Core
 from fastmlp import MLPClassifier, _core
 from reference import same_bits
 
@@ -111,27 +112,43 @@ def test_predict(core, dtype, loss, n):
     same_bits([two, four], [one, one])
 
 
-@pytest.mark.parametrize("norm", ["", "before", "after"])
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_predict_few_rows_of_a_large_network(core, dtype, norm, activation):
+def large_networks(core):
+    """Return stacks of so many weights that three threads are worth having for a row.
+
+    With layers of fewer panels than threads, whole, partial and narrow ones.
+    """
+    alone = [("dropout", (0.2,)), ("gelu", ()), ("swish", (1.5,))]
+    return {
+        "relu": core.stack("relu", (61, 2000, 1700, 20)),
+        "bottleneck": core.stack("gelu", (61, 2000, 1700, 13, 300, 7)),
+        "norm before": core.stack("tanh", (61, 2000, 1700, 1), "before", 0.2),
+        "norm after": core.stack("relu", (61, 2000, 1700, 16), "after", 0.2),
+        "activations alone": [
+            *alone, ("dense", (61, 2000)), *alone, ("dense", (2000, 1700)),
+            ("dense", (1700, 7)), *alone,
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", large_networks(Core))
+def test_predict_few_rows_of_a_large_network(name, dtype):
     """Threads share its layers where rows are too few to share."""
-    widths = (61, 2000, 1100, 20)
-    layers = core.stack(activation, widths, norm, 0.2)
-    x, *_ = draw(widths, dtype, 60)
-    one = core(layers, dtype)
+    layers = large_networks(Core)[name]
+    one = Core(layers, dtype)
+    x = np.random.default_rng(0).normal(size=(60, 61)).astype(dtype)
     parameters = one.draw(np.random.default_rng(1))
     whole = one.predict(x, parameters)
     for n_threads in (1, 2, 3, 8):
-        net = core(layers, dtype, n_threads)
+        net = Core(layers, dtype, n_threads)
         predictor = _core.predictors[net.dtype](
             net.network, parameters, _core.losses["squared_error"](),
             both_classes=False, flat=False, n_threads=n_threads,
         )  # fmt: skip
         for n in (1, 2, 3, 4, 5, 30, 48):
             rows = x[60 - n :]
-            found = net.predict(rows, parameters, check_finite=True)
-            strided = net.predict(np.asfortranarray(rows), parameters)
-            same_bits([found, strided, predictor(rows)], [whole[60 - n :]] * 3)
+            for form in (rows, np.asfortranarray(rows)) * 5:
+                found = net.predict(form, parameters, check_finite=True)
+                same_bits([found, predictor(form)], [whole[60 - n :]] * 2)
             bad = rows.copy()
             bad[-1, -1] = np.inf
             for form in (bad, np.asfortranarray(bad)):
@@ -139,10 +156,41 @@ def test_predict_few_rows_of_a_large_network(core, dtype, norm, activation):
                     net.predict(form, parameters, check_finite=True)
 
 
-def test_predictions_at_the_same_time(core, dtype):
+limited = """
+import os
+import numpy as np
+from conftest import Core
+
+layers = [("dense", (500, 9000)), ("dense", (9000, 7))]
+net, one = Core(layers, "float32", 8), Core(layers, "float32")
+parameters = net.draw(np.random.default_rng(0))
+x = np.random.default_rng(1).normal(size=(60, 500)).astype("float32")
+whole = one.predict(x, parameters)
+
+def right():
+    return all((net.predict(x[:n], parameters) == whole[:n]).all() for n in (1, 4, 48))
+
+assert right()
+child = os.fork() if hasattr(os, "fork") else 0
+if child == 0:
+    assert right()
+elif os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+    print("done")
+"""
+
+
+@pytest.mark.parametrize("limit", ["1", "2", "8"])
+def test_few_rows_on_fewer_threads_and_in_a_child(limit, run_python):
+    """The runtime may give fewer threads than were asked for."""
+    done = run_python(limited, OMP_THREAD_LIMIT=limit)
+    assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.parametrize("n", [30, 400])
+def test_predictions_at_the_same_time(core, dtype, n):
     """Python threads may share a network: predict changes nothing."""
     layers = core.stack("gelu", large, "before", 0.2)
-    x, *_ = draw(large, dtype, 400)
+    x, *_ = draw(large, dtype, n)
     net = core(layers, dtype, n_threads=2)
     parameters = net.draw(np.random.default_rng(1))
     alone = net.predict(x, parameters)

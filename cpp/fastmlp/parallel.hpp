@@ -144,7 +144,8 @@ struct Phase {
 // barrier costs as much as the operations given here, and again with every doubling of
 // the team (measured: two threads and one take the same time for two phases of 0.75e6
 // each).
-inline int useful_threads(std::initializer_list<Phase> phases, int wanted) {
+template <class Phases = std::initializer_list<Phase>>
+int useful_threads(const Phases& phases, int wanted) {
   constexpr double barrier = 0.375e6;
   if (in_forked_child()) return 1;
   const auto cost = [&](int n) {

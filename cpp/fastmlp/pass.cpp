@@ -177,7 +177,7 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Ahead& 
     return next + 1;
   }
   if (const auto* dropout = network_.get<Dropout>(l)) {
-    if (settings_.training) {
+    if (settings_.training) {  // never shared by layer
       const DropoutKey key{settings_.seed, settings_.step,
                            static_cast<std::uint32_t>(l)};
       dropout_forward(*dropout, key, w.x, w.y, w.slope, rows);

@@ -29,7 +29,8 @@ struct GradientUnit {
   DenseUnit dense;  // not used by a batch norm
 };
 
-// What one of `size` threads computes of every layer's output; alone, all of it.
+// What one of `size` threads computes of every layer's output: alone, all of it; of a
+// small one, perhaps nothing.
 struct Share {
   int index = 0;
   int size = 1;
@@ -76,9 +77,10 @@ class Pass {
   void resume() { abandoned_ = false; }
 
   // Inference on rows order[0..rows) of x (its first ones where order is null) by a
-  // team, which shares every layer's output; false, and no output, where they are
-  // checked and hold a number that is not finite.
-  // Rows up to `known` may be asked for ahead of the next call.
+  // team, all of whose members call this: they share every layer's output, and have all
+  // of it in the end. False, and no output, where the rows are checked and hold a
+  // number that is not finite. Rows up to `known` may be asked for ahead of the next
+  // call.
   bool infer(const Member& member, const InputView& x, const Index* order, Index rows,
              Index known, const Parameters<T>& parameters, bool check_finite);
 
@@ -148,7 +150,7 @@ class Pass {
   PassSettings<T> settings_;
   const Parameters<T>* parameters_ = nullptr;
   const std::function<bool()>* keep_going_ = nullptr;
-  std::atomic<bool> abandoned_{false};
+  std::atomic<bool> abandoned_{false};  // somebody said no, or x is not finite
 };
 
 template <class T>

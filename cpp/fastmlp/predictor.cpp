@@ -56,19 +56,28 @@ typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) 
 }
 
 // One block of rows is too little for threads to share by rows, but with large weights
-// it takes long enough for them to share each layer.
+// it takes long enough for them to share each layer: as long, for each of them, as it
+// takes to wake one up (50 us).
 template <class T>
 int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
-  if (rows > kRowsAtOnce) return 1;
-  // In operations: to fetch a weight from memory, and to wake up a thread (50 us).
-  constexpr double fetch = 10;
+  if (rows > kRowsAtOnce || wanted == 1) return 1;
+  constexpr double fetch = 10;  // to get a weight from memory, in operations
   constexpr double wake_up = 1e7;
-  const double weights = static_cast<double>(network_.weights());
-  const double work = weights * std::max(fetch, 2 * static_cast<double>(rows));
-  if (work < 2 * wake_up) return 1;
-  return useful_threads({{work, static_cast<Index>(work / wake_up)}}, wanted);
+  const double each = std::max(fetch, 2 * static_cast<double>(rows));
+  const double all = each * static_cast<double>(network_.weights());
+  if (all < 2 * wake_up) return 1;
+  std::vector<Phase> phases;
+  for (Index l = 0; l < network_.size(); ++l) {
+    const Index outputs = network_.width(l + 1);
+    const auto weights = static_cast<double>(network_.width(l) * outputs);
+    const bool is_dense = network_.template get<Dense>(l) != nullptr;
+    phases.push_back({is_dense ? each * weights : 0, divide_up(outputs, kLanes<T>)});
+  }
+  const double worth = std::min<double>(wanted, all / wake_up);
+  return useful_threads(phases, static_cast<int>(worth));
 }
 
+// So short that nobody is asked whether to go on.
 template <class T>
 Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
                                          int n_threads) const {
@@ -115,7 +124,8 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   return state;
 }
 
-// By a team. False where a number is not finite and that was asked.
+// All members of a team call this, and member 0 writes the answers. False where a
+// number is not finite and that was asked.
 template <class T>
 bool Predictor<T>::answer(const Member& member, const Question& question, Range rows,
                           Workspace& workspace, T* to) const {

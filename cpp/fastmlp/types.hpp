@@ -41,9 +41,9 @@ constexpr Range even_part(Index n, Index parts, Index i) {
   return {begin, begin + size + (i < larger ? 1 : 0)};
 }
 
-// Calls f(part) for parts of `size`, the last one of what is left.
+// Calls f(piece) for pieces of `size`, the last one of what is left.
 template <class F>
-constexpr void each_part(Range all, Index size, F&& f) {
+constexpr void each_piece(Range all, Index size, F&& f) {
   for (Index begin = all.begin; begin < all.end; begin += size)
     f(Range{begin, std::min(all.end, begin + size)});
 }

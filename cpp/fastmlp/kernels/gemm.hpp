@@ -238,11 +238,11 @@ namespace detail {
 // A part of all input columns: whole panels, as many as in the other parts.
 template <class T>
 struct Chunk {
-  Index columns;  // all
+  Index columns;  // of the whole input
   Index count = divide_up(columns, kDepthBlock<T>);
   Index index = 0;
 
-  bool is_last() const { return index + 1 >= count; }
+  bool is_last() const { return index + 1 == count; }
   // Its own columns.
   Range depth() const {
     const Range panels = even_part(divide_up(columns, kLanes<T>), count, index);
@@ -260,11 +260,12 @@ void each_chunk(Index columns, const Finish& finish, F&& f) {
 }
 
 // The weights that are multiplied after a chunk of some panels: the next chunk or,
-// where there is none, the first one of the panels after them.
+// where there is none, the first one of the panels after them, up to `end`.
 template <class T>
-void expect_weights(Panels<T> w, Range panels, Chunk<T> chunk, Ahead& ahead) {
+void expect_weights(Panels<T> w, Range panels, Index end, Chunk<T> chunk,
+                    Ahead& ahead) {
   if (chunk.is_last()) {
-    panels = {panels.end, std::min(w.count(), panels.end + panels.size())};
+    panels = {panels.end, std::min(end, panels.end + panels.size())};
     chunk.index = 0;
   } else {
     ++chunk.index;
@@ -296,7 +297,7 @@ void multiply(const Matrix& x, Range rows, Panels<T> w, Range panels, const T* b
     const Range tile{panel, panel + count};
     detail::each_chunk<T>(
         x.columns, finish, [&](const detail::Chunk<T>& chunk, const auto& how) {
-          if (asks) detail::expect_weights(w, tile, chunk, ahead);
+          if (asks) detail::expect_weights(w, tile, panels.end, chunk, ahead);
           const Range depth = chunk.depth();
           detail::multiply_panels<count>(x, rows, w.from(panel, depth.begin), depth,
                                          bias, how, y, panel, ahead);

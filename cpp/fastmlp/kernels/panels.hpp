@@ -88,7 +88,7 @@ template <Use use, class T, class F>
 void each_line(const T* matrix, Index stride, Index whole, Range rows, F&& f) {
   constexpr Index together = 8;
   constexpr Index rows_ahead = 16;
-  each_part({0, whole}, together, [&](Range panels) {
+  each_piece({0, whole}, together, [&](Range panels) {
     for (Index row = rows.begin; row < rows.end; ++row) {
       const Index ahead = std::min(row + rows_ahead, rows.end - 1) * stride;
       for (Index panel = panels.begin; panel < panels.end; ++panel)

@@ -13,7 +13,8 @@ namespace detail {
 inline constexpr int kStreamedRows = 4;
 inline constexpr Index kStreamedPanels = 64;
 // For more rows, a chunk of so many panels is packed at a time: 100 KB, which stay in
-// the second cache. On the stack, since nothing may throw in a thread of a team.
+// the second cache. On the stack, since nothing may throw in a thread of a team; no two
+// frames of this kind at a time, as they are not inlined.
 inline constexpr Index kPackedPanels = 6;
 
 // One after the other, x(r, k) w(k, p) for k < K are added to sums(r, p): x comes as
@@ -43,8 +44,9 @@ template <class T, int R, int K>
 // y = finish(x w + b) for R rows and some whole panels: K rows of w at a time, as many
 // as leave registers for their R x K inputs, the weights and a sum.
 template <int R, class Matrix, class T, class Finish>
-void multiply_streamed(const Matrix& x, Index row, RowMajor<T> w, Range panels,
-                       const T* bias, const Finish& finish, Panels<T> y) {
+[[gnu::noinline]] void multiply_streamed(const Matrix& x, Index row, RowMajor<T> w,
+                                         Range panels, const T* bias,
+                                         const Finish& finish, Panels<T> y) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
   constexpr int K = std::min(8, kSums<T> * 2 / 3 / R);
@@ -78,9 +80,10 @@ void multiply_streamed(const Matrix& x, Index row, RowMajor<T> w, Range panels,
 // The same for any number of rows and some panels, up to kPackedPanels, which are
 // packed a chunk of input columns at a time.
 template <class Matrix, class T, class Finish>
-void multiply_by_chunks(const Matrix& x, Range rows, RowMajor<T> w, Range panels,
-                        const T* bias, const Finish& finish, Panels<T> y,
-                        Ahead& ahead) {
+[[gnu::noinline]] void multiply_by_chunks(const Matrix& x, Range rows, RowMajor<T> w,
+                                          Range panels, const T* bias,
+                                          const Finish& finish, Panels<T> y,
+                                          Ahead& ahead) {
   constexpr Index L = kLanes<T>;
   constexpr Index stride = (kDepthBlock<T> + 8) * L;  // as in a PanelBuffer
   alignas(kAlignment) T memory[kPackedPanels * stride];
@@ -100,8 +103,9 @@ void multiply_by_chunks(const Matrix& x, Range rows, RowMajor<T> w, Range panels
 
 }  // namespace detail
 
-// The same by weights as they lie; `done` follows when all panels are finished. Never
-// inlined: that would cost the passes of a training, which do without it, up to 1 %.
+// The same as with packed weights, but `done` follows when all panels are finished.
+// Never inlined: that would cost the passes of a training, which do without it, up to 1
+// %.
 template <class Matrix, class T, class Finish, class Done>
 [[gnu::noinline]] void multiply(const Matrix& x, Range rows, RowMajor<T> w,
                                 Range panels, const T* bias, const Finish& finish,
@@ -109,12 +113,12 @@ template <class Matrix, class T, class Finish, class Done>
   Range rest = panels;
   unrolled<detail::kStreamedRows>([&](auto r) {
     if (rows.size() != r + 1) return;
-    rest.begin = std::min(panels.end, w.columns / kLanes<T>);
-    each_part({panels.begin, rest.begin}, detail::kStreamedPanels, [&](Range part) {
+    rest.begin = std::clamp(w.columns / kLanes<T>, panels.begin, panels.end);
+    each_piece({panels.begin, rest.begin}, detail::kStreamedPanels, [&](Range part) {
       detail::multiply_streamed<r + 1>(x, rows.begin, w, part, bias, finish, y);
     });
   });
-  each_part(rest, detail::kPackedPanels, [&](Range part) {
+  each_piece(rest, detail::kPackedPanels, [&](Range part) {
     detail::multiply_by_chunks(x, rows, w, part, bias, finish, y, ahead);
   });
   for (Index p = panels.begin; p < panels.end; ++p) done(p);

@@ -100,13 +100,14 @@ struct DenseState {
   Buffer<T> zero_;  // the "bias" of the input gradient
 };
 
-// Some panels of y, to which `floor` is applied; `done(panel)` follows each of them.
+// Some panels of y, or none, to which `floor` is applied; `done(panel)` follows each of
+// them.
 template <class Matrix, class T, class Done>
 void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
                    Range panels, Range rows, Floor<T> floor, Ahead& ahead,
                    Done&& done) {
-  const Range whole{panels.begin,
-                    std::min(panels.end, divide_up(state.whole, kLanes<T>))};
+  const Index end = divide_up(state.whole, kLanes<T>);
+  const Range whole{std::min(panels.begin, end), std::min(panels.end, end)};
   const auto multiply_by = [&](const auto& weights) {
     multiply(x, rows, weights, whole, state.bias.data(), floor, y, ahead, done);
   };
