@@ -144,9 +144,10 @@ def test_predict_few_rows_of_a_large_network(name, dtype):
             net.network, parameters, _core.losses["squared_error"](),
             both_classes=False, flat=False, n_threads=n_threads,
         )  # fmt: skip
-        for n in (1, 2, 3, 4, 5, 30, 48):
+        for n in (1, 2, 3, 4, 5, 48):
             rows = x[60 - n :]
-            for form in (rows, np.asfortranarray(rows)) * 5:
+            repeats = 5 if n < 5 else 1
+            for form in (rows, np.asfortranarray(rows)) * repeats:
                 found = net.predict(form, parameters, check_finite=True)
                 same_bits([found, predictor(form)], [whole[60 - n :]] * 2)
             bad = rows.copy()
