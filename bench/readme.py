@@ -64,12 +64,13 @@ def table(run: Run) -> Iterator[str]:
     yield mean_row(one, groups, len(header))
     first = next(t for t in run.timings if t.kind == "train")
     took_part = {t.peer for t in run.timings}
-    pytorch = " or ".join(name for name in GROUPS["PyTorch"] if name in took_part)
+    pytorch = [name for name in GROUPS["PyTorch"] if name in took_part]
+    which = f"; PyTorch is {' or '.join(pytorch)}" if pytorch else ""
     yield ""
     yield (
         f"Time per epoch of `fit` with {threads[0]} thread(s), everything included; best "
         f"of {len(first.seconds)} interleaved rounds; for the peers, how many times "
-        f"fastmlp's; PyTorch is {pytorch or 'absent'}. "
+        f"fastmlp's{which}. "
         f"{record.describe(run.machine)}."
     )
 

@@ -112,17 +112,17 @@ def test_predict(core, dtype, loss, n):
     same_bits([two, four], [one, one])
 
 
-def large_networks(core):
+def large_networks():
     """Return stacks of so many weights that three threads are worth having for a row.
 
     With layers of fewer panels than threads, whole, partial and narrow ones.
     """
     alone = [("dropout", (0.2,)), ("gelu", ()), ("swish", (1.5,))]
     return {
-        "relu": core.stack("relu", (61, 2000, 1700, 20)),
-        "bottleneck": core.stack("gelu", (61, 2000, 1700, 13, 300, 7)),
-        "norm before": core.stack("tanh", (61, 2000, 1700, 1), "before", 0.2),
-        "norm after": core.stack("relu", (61, 2000, 1700, 16), "after", 0.2),
+        "relu": Core.stack("relu", (61, 2000, 1700, 20)),
+        "bottleneck": Core.stack("gelu", (61, 2000, 1700, 13, 300, 7)),
+        "norm before": Core.stack("tanh", (61, 2000, 1700, 1), "before", 0.2),
+        "norm after": Core.stack("relu", (61, 2000, 1700, 16), "after", 0.2),
         "activations alone": [
             *alone, ("dense", (61, 2000)), *alone, ("dense", (2000, 1700)),
             ("dense", (1700, 7)), *alone,
@@ -130,10 +130,10 @@ def large_networks(core):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", large_networks(Core))
+@pytest.mark.parametrize("name", large_networks())
 def test_predict_few_rows_of_a_large_network(name, dtype):
     """Threads share its layers where rows are too few to share."""
-    layers = large_networks(Core)[name]
+    layers = large_networks()[name]
     one = Core(layers, dtype)
     x = np.random.default_rng(0).normal(size=(60, 61)).astype(dtype)
     parameters = one.draw(np.random.default_rng(1))
