@@ -16,8 +16,9 @@ if not cpp.is_dir():
 staircase = [
     {"bindings"},
     {"objective"},
-    {"trainer", "propagation", "predictor"},
+    {"trainer", "weights_phase", "propagation", "predictor"},
     {"pass", "optimizer_state"},
+    {"partition"},
     {"network"},
     {"layers"},
     {"activations", "losses", "criterion", "optimizers"},

@@ -82,7 +82,9 @@ def test_no_more_threads_than_pay(core, widths, batch_size, least, most):
     [
         ((1, 1, 1), 1),
         ((20, 64, 2), 32),
+        ((50, 100, 2), 200),
         ((54, 128, 128, 7), 256),
+        ((20, 40, 30, 3), 900),  # threads exchange sums of four pieces, then of two
         ((300, 17, 500, 33), 777),
         ((3, 1000, 1), 65),
         ((1000, 3, 2), 321),

@@ -37,7 +37,7 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
         "sample_weight must not sum to zero, and x must have rows");
   for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
-    gradient_scratch_.emplace_back(kUnitScratch<T>);
+    gradient_scratch_.emplace_back(kUnitSize<T>);
   }
 }
 
@@ -68,11 +68,11 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
     pass_.forward(
         member,
         [&](Index, Range part, Ahead&) { gather(x, nullptr, part, pass_.input()); },
-        [&](Index block, Range part) {
+        [&](Index block, Range part, Ahead& ahead) {
           block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
               loss_, pass_.output(), part, targets, nullptr, weight, scale, reporting_,
               pass_.output_gradient(), loss_scratch_[thread]);
-          pass_.backward_top(block, part);
+          pass_.backward_top(block, part, ahead);
         });
     member.barrier([] {});
     if (pass_.abandoned()) return;

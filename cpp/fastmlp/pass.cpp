@@ -5,27 +5,6 @@
 namespace fastmlp {
 
 template <class T>
-std::vector<GradientUnit> gradient_units(const Network& network) {
-  std::vector<GradientUnit> units;
-  for (Index l = 0; l < network.size(); ++l) {
-    if (network.get<BatchNorm>(l)) units.push_back({l, {}});
-    const auto* dense = network.get<Dense>(l);
-    if (!dense) continue;
-    each_dense_unit<T>(*dense,
-                       [&](const DenseUnit& unit) { units.push_back({l, unit}); });
-  }
-  return units;
-}
-
-template <class T>
-int gradient_threads(const Network& network, Index rows, int wanted) {
-  const double product = 2 * static_cast<double>(rows * network.weights());
-  const auto units = gradient_units<T>(network).size();
-  const Index pieces = std::max<Index>(1, static_cast<Index>(units));
-  return useful_threads({{2 * product, row_blocks(rows)}, {product, pieces}}, wanted);
-}
-
-template <class T>
 Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose)
     : network_(network),
       capacity_(capacity),
@@ -83,6 +62,7 @@ template <class T>
 void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parameters) {
   settings_ = settings;
   parameters_ = &parameters;
+  pieces_ = gradient_pieces(network_, settings.rows);
   abandoned_ = false;
   if (settings.training) return;
   for (const Index l : network_.batch_norms())
@@ -220,19 +200,20 @@ Index Pass<T>::last_taken_along(Index l, Index to) const {
 
 // Layers from - 1 down to `to`.
 template <class T>
-void Pass<T>::backward_rows(Index from, Index to, Index block, Range rows) {
-  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, block, rows);
+void Pass<T>::backward_rows(Index from, Index to, Index block, Range rows,
+                            Ahead& ahead) {
+  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, block, rows, ahead);
 }
 
 template <class T>
-Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows) {
+Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
+                              Ahead& ahead) {
   const LayerWork<T>& w = at(l);
   if (network_.get<Dense>(l)) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerWork<T>& below = at(taken_along ? l - 1 : l);
     const auto back = [&](const auto& finish, auto&& done) {
-      Ahead ahead;
       dense_backward(state, w.x, w.dy, w.dx, rows, finish, w.block_sums, block, ahead,
                      done);
     };
@@ -269,9 +250,9 @@ Index Pass<T>::bottom_of(std::size_t i) const {
 }
 
 template <class T>
-void Pass<T>::backward_top(Index block, Range rows) {
+void Pass<T>::backward_top(Index block, Range rows, Ahead& ahead) {
   const auto& norms = network_.batch_norms();
-  backward_rows(network_.size(), bottom_of(norms.size()), block, rows);
+  backward_rows(network_.size(), bottom_of(norms.size()), block, rows, ahead);
   if (!norms.empty()) {
     LayerWork<T>& w = at(norms.back());
     batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
@@ -286,13 +267,31 @@ void Pass<T>::backward_rest(const Member& member) {
       batch_norm_combine_gradient(row_blocks(settings_.rows), at(norms[i]).batch);
     });
     each_block(member, [&](Index block, Range rows) {
-      backward_rows(norms[i] + 1, bottom_of(i), block, rows);
+      Ahead ahead = ahead_of(member);
+      backward_rows(norms[i] + 1, bottom_of(i), block, rows, ahead);
       if (i > 0) {
         LayerWork<T>& w = at(norms[i - 1]);
         batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
       }
     });
   }
+}
+
+template <class T>
+Range Pass<T>::rows_of_piece(Index piece) const {
+  const Index blocks = row_blocks(settings_.rows);
+  const Range own = even_part(blocks, pieces_, piece);
+  return {even_part(settings_.rows, blocks, own.begin).begin,
+          even_part(settings_.rows, blocks, own.end - 1).end};
+}
+
+template <class T>
+void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
+                        Ahead& ahead) const {
+  const LayerWork<T>& w = work(unit.layer);
+  const Range blocks = even_part(row_blocks(settings_.rows), pieces_, piece);
+  fastmlp::sum_gradient(unit.dense, w.x, w.dy, w.block_sums,
+                        {rows_of_piece(piece), blocks, adds}, sums, ahead);
 }
 
 template <class T>
@@ -328,13 +327,11 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
     put(sums, end - panels.begin * L, gradients[first + 1] + panels.begin * L);
   };
   Ahead nothing;
-  dense_gradient(unit, scratch, nothing, GradientSink{weights, narrow, biases});
+  sum_gradient(unit, scratch, nothing);
+  deliver_gradient(unit.dense, w.x.columns, scratch,
+                   GradientSink{weights, narrow, biases});
 }
 
-template std::vector<GradientUnit> gradient_units<float>(const Network&);
-template std::vector<GradientUnit> gradient_units<double>(const Network&);
-template int gradient_threads<float>(const Network&, Index, int);
-template int gradient_threads<double>(const Network&, Index, int);
 template class Pass<float>;
 template class Pass<double>;
 

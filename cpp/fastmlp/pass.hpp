@@ -1,5 +1,4 @@
-// A pass of a batch over a network, forward and back: what the layers keep for it, and
-// the row blocks and units of work that threads share.
+// A pass of a batch over a network, forward and back, and what the layers keep for it.
 #pragma once
 
 #include <atomic>
@@ -7,27 +6,9 @@
 #include <vector>
 
 #include "kernels/input.hpp"
-#include "network.hpp"
-#include "parallel.hpp"
+#include "partition.hpp"
 
 namespace fastmlp {
-
-// A batch is cut into row blocks by its size alone; blocks go to threads as a whole.
-// Every block reads all weights again, so they are larger where enough of them are left
-// for many threads (large weights: 4 % of a training's time). Never more for fewer
-// rows: the last batch of an epoch uses the arrays of the others.
-constexpr Index row_blocks(Index rows) {
-  constexpr Index undivided = 40;
-  const Index block = std::clamp<Index>(divide_up(rows, 8), 64, 128);
-  return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * block);
-}
-
-// A piece of the gradient that one thread computes: of a Dense layer, or a batch
-// norm's.
-struct GradientUnit {
-  Index layer;
-  DenseUnit dense;  // not used by a batch norm
-};
 
 // What one of `size` threads computes of every layer's output: alone, all of it; of a
 // small one, perhaps nothing.
@@ -73,6 +54,11 @@ class Pass {
     return works_[static_cast<std::size_t>(l)];
   }
 
+  // For the way of a row block: whether others read its rows, to sum the gradient.
+  Ahead ahead_of(const Member& member) const {
+    return Ahead(member.size > 1 && !exchanges_sums(network_, settings_.rows));
+  }
+
   // Forget that somebody said no, for the way back.
   void resume() { abandoned_ = false; }
 
@@ -85,23 +71,24 @@ class Pass {
              Index known, const Parameters<T>& parameters, bool check_finite);
 
   // source(block, rows, ahead) fills rows of the input, and may tell what will be
-  // wanted after them; top(block, rows) finds rows of the output. After this,
+  // wanted after them; top(block, rows, ahead) finds rows of the output. After this,
   // backward_rest or each_block, a barrier comes before the next shared work.
   template <class Source, class Top>
   void forward(const Member& member, Source&& source, Top&& top);
   // From rows of the output gradient down to the last batch norm ...
-  void backward_top(Index block, Range rows);
+  void backward_top(Index block, Range rows, Ahead& ahead);
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
-  // One unit of a Dense layer's weight gradient, once all blocks are back.
-  template <class Sink>
-  void dense_gradient(const GradientUnit& unit, T* scratch, Ahead& ahead,
-                      Sink&& sink) const {
-    const LayerWork<T>& w = work(unit.layer);
-    fastmlp::dense_gradient(unit.dense, w.x, w.dy, settings_.rows,
-                            {w.block_sums, row_blocks(settings_.rows)}, scratch, ahead,
-                            sink);
+  // One unit of a Dense layer's weight gradient, once all blocks are back: a piece of
+  // it, or all of it.
+  Index pieces() const { return pieces_; }
+  Range rows_of_piece(Index piece) const;
+  void sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
+                 Ahead& ahead) const;
+  void sum_gradient(const GradientUnit& unit, T* sums, Ahead& ahead) const {
+    for (Index piece = 0; piece < pieces_; ++piece)
+      sum_piece(unit, piece, piece > 0, sums, ahead);
   }
   // One unit of the gradient with respect to the parameters into plain arrays, one for
   // each trainable slice in their order; or added to what they hold.
@@ -136,12 +123,13 @@ class Pass {
   Index forward_dense(Index l, Index to, const Matrix& x, Range rows, Share share,
                       Ahead& ahead);
   Index last_taken_along(Index l, Index to) const;
-  void backward_rows(Index from, Index to, Index block, Range rows);
-  Index backward_layer(Index l, Index to, Index block, Range rows);
+  void backward_rows(Index from, Index to, Index block, Range rows, Ahead& ahead);
+  Index backward_layer(Index l, Index to, Index block, Range rows, Ahead& ahead);
   Index bottom_of(std::size_t batch_norm) const;
 
   const Network& network_;
   Index capacity_;
+  Index pieces_ = 1;
   Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
   Panels<T> input_;
   std::vector<LayerWork<T>> works_;
@@ -175,7 +163,7 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
   if (settings_.training) {
     for (const Index l : network_.batch_norms()) {
       each_block(member, [&](Index block, Range rows) {
-        Ahead ahead;
+        Ahead ahead = ahead_of(member);
         if (!filled) source(block, rows, ahead);
         forward_rows(from, l, rows, ahead);
         batch_norm_collect(at(l).x, rows, settings_.weight, block, at(l).batch);
@@ -189,21 +177,12 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
     }
   }
   each_block(member, [&](Index block, Range rows) {
-    Ahead ahead;
+    Ahead ahead = ahead_of(member);
     if (!filled) source(block, rows, ahead);
     forward_rows(from, network_.size(), rows, ahead);
-    top(block, rows);
+    top(block, rows, ahead);
   });
 }
-
-// The gradient's units, in a fixed order.
-template <class T>
-std::vector<GradientUnit> gradient_units(const Network& network);
-
-// How many threads, up to `wanted`, are worth having for the gradient of so many rows:
-// they share row blocks first, then units.
-template <class T>
-int gradient_threads(const Network& network, Index rows, int wanted);
 
 extern template class Pass<float>;
 extern template class Pass<double>;

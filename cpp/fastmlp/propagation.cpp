@@ -27,7 +27,7 @@ bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
     pass_.forward(
         member,
         [&](Index, Range rows, Ahead&) { gather(x, nullptr, rows, pass_.input()); },
-        [&](Index, Range rows) { unpack(pass_.output(), rows, to); });
+        [&](Index, Range rows, Ahead&) { unpack(pass_.output(), rows, to); });
   });
   return !pass_.abandoned();
 }
@@ -54,11 +54,12 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
   pass_.resume();
   const std::vector<GradientUnit> units = gradient_units<T>(network_);
   std::vector<Buffer<T>> scratch;
-  for (int i = 0; i < threads(execution); ++i) scratch.emplace_back(kUnitScratch<T>);
+  for (int i = 0; i < threads(execution); ++i) scratch.emplace_back(kUnitSize<T>);
   run_team(threads(execution), [&](const Member& member) {
     pass_.each_block(member, [&](Index block, Range rows) {
       pack(gradient, rows, pass_.output_gradient());
-      pass_.backward_top(block, rows);
+      Ahead ahead = pass_.ahead_of(member);
+      pass_.backward_top(block, rows, ahead);
     });
     pass_.backward_rest(member);
     member.barrier([] {});

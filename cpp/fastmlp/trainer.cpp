@@ -1,7 +1,10 @@
-// The step: a phase over rows, a phase over weights, and the little that lies between.
+// The step: a phase over rows, and the little that lies between it and the weights'
+// phase.
 #include "trainer.hpp"
 
 #include <algorithm>
+
+#include "weights_phase.hpp"
 
 namespace fastmlp {
 namespace {
@@ -45,8 +48,16 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
                                               bool{pass_.work(unit.layer).block_sums}));
   for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
-    gradient_scratch_.emplace_back(kUnitScratch<T>);
+    gradient_scratch_.emplace_back(kUnitSize<T>);
   }
+  if (n_threads_ == 1 || !exchanges_sums(network_, settings_.batch_size)) return;
+  Index size = 0;
+  for (const GradientUnit& unit : units_) {
+    unit_offset_.push_back(size);
+    size += unit.dense.size<T>();
+  }
+  for (Index i = 0; i < gradient_pieces(network_, settings_.batch_size); ++i)
+    piece_sums_.emplace_back(size);
 }
 
 template <class T>
@@ -106,12 +117,7 @@ void Trainer<T>::step(const Member& member) {
   rows_phase(member);
   member.barrier([this] { finish_rows(); });
   if (stop_) return;
-  T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
-  const auto share = [&](int i) { return share_of_units(i, member.size); };
-  member.each_of_parts(share, [&](Index u) {
-    const auto unit = static_cast<std::size_t>(u);
-    unit_norm_[unit] = update(unit, scratch);
-  });
+  weights_phase(member);
   member.barrier([this] { finish_step(); });
 }
 
@@ -130,11 +136,11 @@ void Trainer<T>::rows_phase(const Member& member) {
         const Index end = rows_ - position_;
         expect_rows(data_.x, order, {next.begin, std::min(next.end, end)}, ahead);
       },
-      [&](Index block, Range rows) {
+      [&](Index block, Range rows, Ahead& ahead) {
         block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
             loss_, pass_.output(), rows, data_.targets, order, weight, T(1), reporting_,
             pass_.output_gradient(), scratch);
-        pass_.backward_top(block, rows);
+        pass_.backward_top(block, rows, ahead);
       });
   pass_.backward_rest(member);
 }
@@ -173,145 +179,6 @@ bool Trainer<T>::is_time_up() {
   if (operations_ < operations_between_looks) return false;
   operations_ = 0;
   return now() > deadline_;
-}
-
-template <class T>
-Range Trainer<T>::share_of_units(int member, int members) const {
-  const auto boundary = [&](int i) {
-    const double cost = cost_before_.back() * i / members;
-    const auto after = std::lower_bound(cost_before_.begin(), cost_before_.end(), cost);
-    const bool nearer = i > 0 && cost - *(after - 1) < *after - cost;
-    return after - cost_before_.begin() - (nearer ? 1 : 0);
-  };
-  return {boundary(member), boundary(member + 1)};
-}
-
-template <class T>
-double Trainer<T>::update(std::size_t number, T* scratch) {
-  const Index layer = units_[number].layer;
-  return std::visit(
-      [&](const auto& rule) {
-        if (network_.get<Dense>(layer)) return update_dense(number, rule, scratch);
-        update_batch_norm(layer, rule);
-        return 0.0;
-      },
-      rule_);
-}
-
-// The optimizer's state for one layer, by slot.
-template <class State, class Rule, class T>
-static std::array<State*, Rule::slots> layer_states(OptimizerState<T>& state,
-                                                    Index layer, const Rule&) {
-  std::array<State*, Rule::slots> states;
-  for (std::size_t slot = 0; slot < states.size(); ++slot)
-    states[slot] = &state.slot(slot).template get<State>(layer);
-  return states;
-}
-
-// What `part` finds in each of them.
-template <class State, std::size_t N, class Part>
-static auto parts(const std::array<State*, N>& states, Part&& part) {
-  std::array<decltype(part(*states[0])), N> found;
-  for (std::size_t i = 0; i < N; ++i) found[i] = part(*states[i]);
-  return found;
-}
-
-// The first rows that the next unit's gradient reads.
-template <class T>
-void Trainer<T>::expect_next_unit(std::size_t number, Ahead& ahead) const {
-  if (number + 1 == units_.size()) return;
-  const auto& [layer, dense] = units_[number];
-  const auto& [next_layer, next] = units_[number + 1];
-  const LayerWork<T>& work = pass_.work(next_layer);
-  if (network_.get<BatchNorm>(next_layer) || work.block_sums) return;
-  const Range first{0, std::min(pass_.settings().rows, kGradientRows)};
-  expect(work.dy, next.outputs, first, ahead);
-  if (next_layer != layer || next.inputs.begin != dense.inputs.begin)
-    expect(work.x, next.inputs, first, ahead);
-}
-
-// What a unit's update changes (the last few outputs' is little): the weights, which
-// other threads have read, and what only one thread ever needs.
-template <class T>
-template <class State, std::size_t N>
-void Trainer<T>::expect_updated(std::size_t number, const std::array<State*, N>& states,
-                                Ahead& ahead) const {
-  constexpr Index L = kLanes<T>;
-  const auto& [layer, dense] = units_[number];
-  if (dense.narrow > 0) return;
-  const Range inputs{dense.inputs.begin * L, dense.inputs.end * L};
-  const Range outputs{dense.outputs.begin * L, dense.outputs.end * L};
-  const State& weights = parameters_.template get<State>(layer);
-  if (weights.has_transposed())
-    expect(weights.transposed.panels, dense.inputs, outputs, ahead, Use::write);
-  if (weights_are_far_)
-    for (const State* s : states)
-      expect(s->weight.panels, dense.outputs, inputs, ahead);
-  expect(weights.weight.panels, dense.outputs, inputs, ahead, Use::write);
-}
-
-// The weight gradient is never stored (but for the row blocks' sums of a few outputs):
-// each of its blocks is used up in L1.
-template <class T>
-template <class Rule>
-double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* scratch) {
-  using State = DenseState<T>;
-  constexpr Index L = kLanes<T>;
-  const Index layer = units_[number].layer;
-  const DenseUnit& unit = units_[number].dense;
-  State& dense = parameters_.template get<State>(layer);
-  const LayerWork<T>& work = pass_.work(layer);
-  const GradientForm<T> penalized{scale_, static_cast<T>(settings_.alpha)};
-  const auto states = layer_states<State>(state_, layer, rule);
-  Vec<T> squares(0);
-  const auto apply = [&](GradientForm<T> form, Index n, auto&& part,
-                         const T* gradient) {
-    fastmlp::update(rule, form, n, part(dense), gradient, parts(states, part), squares);
-  };
-  const auto weights = [&](Range inputs, Index j, const T* gradient) {
-    const auto rows = [&](const State& s) {
-      return s.weight.panels.at(j, inputs.begin);
-    };
-    apply(penalized, inputs.size() * L, rows, gradient);
-    if (!dense.has_transposed()) return;
-    for (Index i = inputs.begin; i < inputs.end; i += L)
-      transpose_block(dense.weight.panels.at(j, i),
-                      dense.transposed.panels.at(i / L, j * L));
-  };
-  const auto narrow = [&](Index i, const T* gradient) {
-    const auto block = [&](const State& s) { return s.narrow(i); };
-    apply(penalized, unit.narrow * L, block, gradient);
-  };
-  const auto biases = [&](Range panels, const T* gradient) {
-    const auto lanes = [&](const State& s) { return s.bias.data() + panels.begin * L; };
-    apply({scale_}, panels.size() * L, lanes, gradient);
-  };
-  Ahead ahead;
-  if (weights_are_far_) expect_next_unit(number, ahead);
-  if (weights_are_far_ || n_threads_ > 1) expect_updated(number, states, ahead);
-  const Index rows = pass_.settings().rows;
-  if (weights_are_far_ && !work.block_sums)
-    expect_later_rows(unit, work.dy, rows, ahead);
-  pass_.dense_gradient(units_[number], scratch, ahead,
-                       GradientSink{weights, narrow, biases});
-  return static_cast<double>(sum(squares));
-}
-
-template <class T>
-template <class Rule>
-void Trainer<T>::update_batch_norm(Index layer, const Rule& rule) {
-  using State = BatchNormState<T>;
-  State& norm = parameters_.template get<State>(layer);
-  const BatchStatistics<T>& batch = pass_.work(layer).batch;
-  const auto scale = [](const State& s) { return s.scale.data(); };
-  const auto shift = [](const State& s) { return s.shift.data(); };
-  const auto states = layer_states<State>(state_, layer, rule);
-  const GradientForm<T> form{scale_};
-  Vec<T> squares(0);  // stays so: there is no penalty
-  fastmlp::update(rule, form, batch.features, scale(norm), batch.scale_gradient.data(),
-                  parts(states, scale), squares);
-  fastmlp::update(rule, form, batch.features, shift(norm), batch.shift_gradient.data(),
-                  parts(states, shift), squares);
 }
 
 template class Trainer<float>;

@@ -67,16 +67,22 @@ class Trainer {
   void finish_step();
   bool is_time_up();
 
-  double update(std::size_t number, T* scratch);
-  void expect_next_unit(std::size_t number, Ahead& ahead) const;
-  template <class State, std::size_t N>
-  void expect_updated(std::size_t number, const std::array<State*, N>& states,
-                      Ahead& ahead) const;
+  void weights_phase(const Member& member);
+  void sum_pieces(const Member& member, Range mine);
+  void add_pieces(std::size_t unit, T* sums) const;
+  T* piece_sums(Index piece, std::size_t unit) const {
+    return piece_sums_[static_cast<std::size_t>(piece)].data() + unit_offset_[unit];
+  }
+  double update(std::size_t number, T* sums);
+  void expect_around(std::size_t number, Range rows, bool updates, Ahead& ahead) const;
+  void expect_next_unit(std::size_t number, Range rows, Ahead& ahead) const;
+  void expect_updated(std::size_t number, Ahead& ahead) const;
   template <class Rule>
-  double update_dense(std::size_t number, const Rule& rule, T* scratch);
+  double update_dense(std::size_t number, const Rule& rule, T* sums);
   template <class Rule>
   void update_batch_norm(Index layer, const Rule& rule);
-  Range share_of_units(int member, int members) const;
+  // A member's part of all units, `times` over.
+  Range share_of_units(Index times, int member, int members) const;
 
   Network network_;
   Loss loss_;
@@ -97,6 +103,9 @@ class Trainer {
   std::vector<double> cost_before_;  // of all units before a unit; one more than units
   std::vector<LossScratch<T>> loss_scratch_;  // by thread
   std::vector<Buffer<T>> gradient_scratch_;   // by thread
+  // Where threads exchange sums: by piece of the gradient, of all units.
+  std::vector<Buffer<T>> piece_sums_;
+  std::vector<Index> unit_offset_;
 
   const Index* order_ = nullptr;
   const double* learning_rates_ = nullptr;

@@ -25,10 +25,6 @@ struct Tile {
 // panels of one tile stays in L1.
 template <class T>
 inline constexpr Index kDepthBlock = 16 * kLanes<T>;
-// Rows summed into a weight gradient before the next inputs are taken: a chunk of the
-// delta panels of one tile stays in L1.
-inline constexpr Index kGradientRows = 320;
-
 namespace detail {
 
 // Where a tile of R rows reads its input. Column by column: x[row] is an element of
@@ -140,6 +136,8 @@ void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
     const Range part = even_part(rows.size(), tiles, i);
     const Index row = rows.begin + part.begin;
     T* const to = y.at(panel, row);
+    if (ahead.others_read())
+      expect(y, {panel, panel + P}, {row, row + part.size()}, ahead, Use::change);
     multiply_rows<Matrix, T, P, Finish>(
         static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},
         x.at(depth.begin / L, row), x.stride, w.data, w.stride, depth.size(),
@@ -169,11 +167,6 @@ template <class T, int I, int P, int N = kRegisters<T>>
   constexpr int chains = gradient_chains(sums);
   std::array<Vec<T>, static_cast<std::size_t>(chains * sums)> sum;
   unrolled<chains * sums>([&](auto j) { sum[j] = Vec<T>(0); });
-  if (add) {
-    unrolled<I, P, N>([&](auto i, auto p, auto n) {
-      sum[(i * P + p) * N + n] = Vec<T>::load(g + p * g_stride + i * L + n * S);
-    });
-  }
   const auto add_row = [&](auto chain) __attribute__((always_inline)) {
     std::array<Vec<T>, P * N> vectors;
     unrolled<P, N>([&](auto p, auto n) {
@@ -194,11 +187,20 @@ template <class T, int I, int P, int N = kRegisters<T>>
     unrolled<chains>(add_row);
   }
   for (; rows > 0; --rows) add_row(std::integral_constant<int, 0>{});
-  unrolled<I, P, N>([&](auto i, auto p, auto n) {
-    constexpr int j = (i * P + p) * N + n;
-    unrolled<chains - 1>([&](auto c) { sum[j] = sum[j] + sum[(c + 1) * sums + j]; });
-    sum[j].store(g + p * g_stride + i * L + n * S);
+  unrolled<chains - 1>([&](auto c) {
+    unrolled<sums>([&](auto j) { sum[j] = sum[j] + sum[(c + 1) * sums + j]; });
   });
+  const auto at = [&](auto i, auto p, auto n) __attribute__((always_inline)) {
+    return g + p * g_stride + i * L + n * S;
+  };
+  if (add) {
+    unrolled<I, P, N>([&](auto i, auto p, auto n) {
+      Vec<T>& to = sum[(i * P + p) * N + n];
+      to = to + Vec<T>::load(at(i, p, n));
+    });
+  }
+  unrolled<I, P, N>(
+      [&](auto i, auto p, auto n) { sum[(i * P + p) * N + n].store(at(i, p, n)); });
 }
 
 template <class T, int P, int... I>

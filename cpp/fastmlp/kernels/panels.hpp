@@ -84,7 +84,7 @@ namespace detail {
 // time, which follow one another in a row, and asked for some rows ahead: panel by
 // panel, where each part is far from the one before, packing 16 MB takes three times as
 // long.
-template <Use use, class T, class F>
+template <bool writes, class T, class F>
 void each_line(const T* matrix, Index stride, Index whole, Range rows, F&& f) {
   constexpr Index together = 8;
   constexpr Index rows_ahead = 16;
@@ -92,7 +92,7 @@ void each_line(const T* matrix, Index stride, Index whole, Range rows, F&& f) {
     for (Index row = rows.begin; row < rows.end; ++row) {
       const Index ahead = std::min(row + rows_ahead, rows.end - 1) * stride;
       for (Index panel = panels.begin; panel < panels.end; ++panel)
-        __builtin_prefetch(matrix + ahead + panel * kLanes<T>, use == Use::write);
+        __builtin_prefetch(matrix + ahead + panel * kLanes<T>, writes);
       for (Index panel = panels.begin; panel < panels.end; ++panel)
         f(panel, row, row * stride + panel * kLanes<T>);
     }
@@ -106,7 +106,7 @@ void each_line(const T* matrix, Index stride, Index whole, Range rows, F&& f) {
 template <class T>
 void pack(const T* from, Index stride, Range rows, Panels<T> to) {
   const Index whole = to.columns / kLanes<T>;
-  detail::each_line<Use::read>(
+  detail::each_line<false>(
       from, stride, whole, rows, [&](Index panel, Index row, Index offset) {
         std::memcpy(to.at(panel, row), from + offset, kLanes<T> * sizeof(T));
       });
@@ -119,7 +119,7 @@ void pack(const T* from, Index stride, Range rows, Panels<T> to) {
 template <class T>
 void unpack(Panels<T> from, Range rows, T* to, Index stride) {
   const Index whole = from.columns / kLanes<T>;
-  detail::each_line<Use::write>(
+  detail::each_line<true>(
       to, stride, whole, rows, [&](Index panel, Index row, Index offset) {
         std::memcpy(to + offset, from.at(panel, row), kLanes<T> * sizeof(T));
       });

@@ -91,15 +91,16 @@ void batch_norm_collect(Panels<T> x, Range rows, const T* weight, Index block,
     const auto w = [&](Index row) {
       return Vec<T>(weight ? weight[rows.begin + row] : T(1));
     };
-    sum_rows<T>(rows.size(), mean, [&](Index row, int v) {
+    sum_rows<T>(rows.size(), false, mean, [&](Index row, int v) {
       return w(row) * Vec<T>::load(from + row * L + v * Vec<T>::size);
     });
     for (Index i = 0; i < L; ++i) mean[i] *= inverse;
-    sum_rows<T>(rows.size(), s.part(block, 1) + panel * L, [&](Index row, int v) {
-      const Vec<T> deviation = Vec<T>::load(from + row * L + v * Vec<T>::size) -
-                               Vec<T>::load(mean + v * Vec<T>::size);
-      return w(row) * (deviation * deviation);
-    });
+    sum_rows<T>(
+        rows.size(), false, s.part(block, 1) + panel * L, [&](Index row, int v) {
+          const Vec<T> deviation = Vec<T>::load(from + row * L + v * Vec<T>::size) -
+                                   Vec<T>::load(mean + v * Vec<T>::size);
+          return w(row) * (deviation * deviation);
+        });
   }
 }
 
@@ -177,14 +178,15 @@ void batch_norm_collect_gradient(Panels<T> x, Panels<T> dy, Range rows, Index bl
                                  BatchStatistics<T>& s) {
   constexpr Index L = kLanes<T>;
   for (Index panel = 0; panel < x.count(); ++panel) {
-    sum_panel(dy, panel, rows, s.part(block, 0) + panel * L);
+    sum_panel(dy, panel, rows, false, s.part(block, 0) + panel * L);
     const T* from = x.at(panel, rows.begin);
     const T* gradient = dy.at(panel, rows.begin);
-    sum_rows<T>(rows.size(), s.part(block, 1) + panel * L, [&](Index row, int v) {
-      const Index at = row * L + v * Vec<T>::size;
-      return Vec<T>::load(gradient + at) *
-             normalized(from + at, s, panel * L + v * Vec<T>::size);
-    });
+    sum_rows<T>(rows.size(), false, s.part(block, 1) + panel * L,
+                [&](Index row, int v) {
+                  const Index at = row * L + v * Vec<T>::size;
+                  return Vec<T>::load(gradient + at) *
+                         normalized(from + at, s, panel * L + v * Vec<T>::size);
+                });
   }
 }
 

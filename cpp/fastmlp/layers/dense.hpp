@@ -125,15 +125,10 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
 }
 
 // The weight gradient of a layer of nothing but a few outputs is summed by row blocks
-// where there is an input gradient, together with that: the inputs are in cache then.
-template <class T>
-struct BlockSums {
-  Panels<T> panels;  // (blocks x outputs, inputs); empty where not summed this way
-  Index blocks = 0;
-};
-
-// `finish` is applied to dx, which `done(panel)` follows; `sums` are written for
-// `block`.
+// where there is an input gradient, together with that, since the inputs are in cache
+// then: (blocks x outputs, inputs) in `sums`, written for `block`.
+//
+// `finish` is applied to dx, which `done(panel)` follows.
 template <class T, class Finish, class Done>
 void dense_backward(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panels<T> dx,
                     Range rows, const Finish& finish, Panels<T> sums, Index block,
@@ -166,13 +161,31 @@ struct DenseUnit {
                                     : static_cast<double>(outputs.size());
     return static_cast<double>(end - inputs.begin * kLanes<T>) / L * columns + itself;
   }
+
+  // Its gradient as it is summed: [output panel][input][output lane] or, of the last
+  // few outputs, [input panel][output][input lane]; and the biases' behind that, if it
+  // is the one of its outputs that has the first inputs.
+  bool has_biases() const { return inputs.begin == 0; }
+  template <class T>
+  Index panel_size() const {
+    return inputs.size() * kLanes<T> * (narrow > 0 ? narrow : kLanes<T>);
+  }
+  template <class T>
+  Index weights_size() const {
+    return outputs.size() * panel_size<T>();
+  }
+  template <class T>
+  Index size() const {
+    return weights_size<T>() + (has_biases() ? outputs.size() * kLanes<T> : 0);
+  }
 };
 
 inline constexpr Index kUnitInputs = 6;  // panels; its gradient block stays in L1
 
+// No unit's gradient is larger.
 template <class T>
-inline constexpr Index kUnitScratch =
-    kUnitInputs * Tile<T>::panels * kLanes<T> * kLanes<T>;
+inline constexpr Index kUnitSize =
+    (kUnitInputs * kLanes<T> + 1) * Tile<T>::panels * kLanes<T>;
 
 // Calls f(unit) for all units of a layer, in a fixed order: the same inputs for all
 // outputs, where the inputs are larger than a cache.
@@ -206,85 +219,82 @@ struct GradientSink {
 template <class Weights, class Narrow, class Biases>
 GradientSink(Weights, Narrow, Biases) -> GradientSink<Weights, Narrow, Biases>;
 
-// Some rows at a time, added to what came before them. The sums stay in L1 until they
-// are whole, so that they are used up in one go.
-template <int P, class T, class Sink>
-void whole_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
-                    T* scratch, Ahead& ahead, Sink&& sink) {
+// Rows of a gradient that are summed in one go: the deltas of one tile stay in L1.
+struct GradientPiece {
+  Range rows;
+  Range blocks;  // of which they consist
+  bool adds;     // to what came before them
+};
+
+template <int P, class T>
+void sum_whole(const DenseUnit& unit, Panels<T> x, Panels<T> dy,
+               const GradientPiece& piece, T* sums, Ahead& ahead) {
   constexpr Index L = kLanes<T>;
-  constexpr Index stride = kUnitInputs * L * L;
-  for (Index row = 0; row < rows; row += kGradientRows) {
-    const Range part{row, std::min(rows, row + kGradientRows)};
-    for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i)
-      weight_gradient<P>(x, i, dy, unit.outputs.begin, part, row > 0,
-                         scratch + (i - unit.inputs.begin) * L * L, stride, ahead);
-  }
-  const Range inputs{unit.inputs.begin * L, std::min(x.columns, unit.inputs.end * L)};
-  for (int p = 0; p < P; ++p)
-    sink.weights(inputs, unit.outputs.begin + p, scratch + p * stride);
+  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i)
+    weight_gradient<P>(x, i, dy, unit.outputs.begin, piece.rows, piece.adds,
+                       sums + (i - unit.inputs.begin) * L * L, unit.panel_size<T>(),
+                       ahead);
 }
 
 // The blocks' sums for a unit's inputs, added up: [panel of inputs][output][lane].
 template <class T>
-void add_blocks(const DenseUnit& unit, const BlockSums<T>& sums, T* to) {
+void add_blocks(const DenseUnit& unit, Panels<T> block_sums, const GradientPiece& piece,
+                T* sums) {
   for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
-    for (Index c = 0; c < unit.narrow; ++c, to += kLanes<T>) {
-      sum_rows<T>(sums.blocks, to, [&](Index block, int v) {
-        return Vec<T>::load(sums.panels.at(i, block * unit.narrow + c) +
-                            v * Vec<T>::size);
+    for (Index c = 0; c < unit.narrow; ++c, sums += kLanes<T>) {
+      sum_rows<T>(piece.blocks.size(), piece.adds, sums, [&](Index block, int v) {
+        return Vec<T>::load(
+            block_sums.at(i, (piece.blocks.begin + block) * unit.narrow + c) +
+            v * Vec<T>::size);
       });
     }
   }
 }
 
-// The last few outputs' gradient.
-template <class T, class Sink>
-void narrow_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
-                     const BlockSums<T>& sums, T* scratch, Ahead& ahead, Sink&& sink) {
-  constexpr Index L = kLanes<T>;
-  if (sums.panels) {
-    add_blocks(unit, sums, scratch);
-  } else {
-    for (Index row = 0; row < rows; row += kGradientRows)
-      weight_gradient_narrow(x, unit.inputs, dy.at(unit.outputs.begin, row),
-                             unit.narrow, {row, std::min(rows, row + kGradientRows)},
-                             row > 0, scratch, ahead);
-  }
-  for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
-    // What lies beyond the last input is no gradient.
-    for (Index c = 0; c < unit.narrow; ++c)
-      std::fill(scratch + c * L + x.width(i), scratch + (c + 1) * L, T(0));
-    sink.narrow(i, scratch);
-    scratch += unit.narrow * L;
-  }
-}
-
-// What a unit's gradient will read of the outputs' after its first rows.
+// A piece of a unit's gradient. A layer of nothing but a few outputs has `block_sums`
+// where there is an input gradient.
 template <class T>
-void expect_later_rows(const DenseUnit& unit, Panels<T> dy, Index rows, Ahead& ahead) {
-  for (Index row = divide_up(rows, kGradientRows) - 1; row > 0; --row)
-    expect(dy, unit.outputs,
-           {row * kGradientRows, std::min(rows, (row + 1) * kGradientRows)}, ahead);
+void sum_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy,
+                  Panels<T> block_sums, const GradientPiece& piece, T* sums,
+                  Ahead& ahead) {
+  constexpr int P = Tile<T>::panels;
+  const Range rows = piece.rows;
+  if (block_sums) {
+    add_blocks(unit, block_sums, piece, sums);
+  } else if (unit.narrow > 0) {
+    weight_gradient_narrow(x, unit.inputs, dy.at(unit.outputs.begin, rows.begin),
+                           unit.narrow, rows, piece.adds, sums, ahead);
+  } else if (unit.outputs.size() == P) {
+    sum_whole<P>(unit, x, dy, piece, sums, ahead);
+  } else {
+    sum_whole<1>(unit, x, dy, piece, sums, ahead);
+  }
+  if (!unit.has_biases()) return;
+  sums += unit.weights_size<T>();
+  for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j, sums += kLanes<T>)
+    sum_panel(dy, j, rows, piece.adds, sums);
 }
 
-// Sums over all rows.
+// A unit's whole gradient to where it goes.
 template <class T, class Sink>
-void dense_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy, Index rows,
-                    const BlockSums<T>& narrow_sums, T* scratch, Ahead& ahead,
-                    Sink&& sink) {
-  constexpr int P = Tile<T>::panels;
+void deliver_gradient(const DenseUnit& unit, Index in_features, T* sums, Sink&& sink) {
+  constexpr Index L = kLanes<T>;
+  const Range inputs{unit.inputs.begin * L, std::min(in_features, unit.inputs.end * L)};
   if (unit.narrow > 0) {
-    narrow_gradient(unit, x, dy, rows, narrow_sums, scratch, ahead, sink);
-  } else if (unit.outputs.size() == P) {
-    whole_gradient<P>(unit, x, dy, rows, scratch, ahead, sink);
+    T* panel = sums;
+    for (Index i = unit.inputs.begin; i < unit.inputs.end; ++i) {
+      // What lies beyond the last input is no gradient.
+      const Index width = std::min(L, in_features - i * L);
+      for (Index c = 0; c < unit.narrow; ++c)
+        std::fill(panel + c * L + width, panel + (c + 1) * L, T(0));
+      sink.narrow(i, panel);
+      panel += unit.narrow * L;
+    }
   } else {
-    whole_gradient<1>(unit, x, dy, rows, scratch, ahead, sink);
+    for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j)
+      sink.weights(inputs, j, sums + (j - unit.outputs.begin) * unit.panel_size<T>());
   }
-  if (unit.inputs.begin > 0) return;
-  alignas(kAlignment) T sums[P * kLanes<T>];
-  for (Index j = unit.outputs.begin; j < unit.outputs.end; ++j)
-    sum_panel(dy, j, {0, rows}, sums + (j - unit.outputs.begin) * kLanes<T>);
-  sink.biases(unit.outputs, sums);
+  if (unit.has_biases()) sink.biases(unit.outputs, sums + unit.weights_size<T>());
 }
 
 }  // namespace fastmlp

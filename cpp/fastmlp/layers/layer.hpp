@@ -20,7 +20,7 @@ struct LayerWork {
   Panels<T> x, y;            // input and output; the same memory where in place
   Panels<T> dx, dy;          // their gradients; empty where not asked for
   Panels<T> slope;           // dy/dx of an elementwise layer that keeps it
-  Panels<T> block_sums;      // see BlockSums
+  Panels<T> block_sums;      // see dense_backward
   BatchStatistics<T> batch;  // of a batch norm
 };
 
