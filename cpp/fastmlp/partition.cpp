@@ -3,8 +3,14 @@
 
 namespace fastmlp {
 
+namespace {
+
+constexpr Index kPieceRows = 320;  // deltas of one tile stay in L1
+
+}  // namespace
+
 bool exchanges_sums(const Network& network, Index rows) {
-  if (row_blocks(rows) == 1) return false;
+  if (row_blocks(rows) == 1 || rows > 2 * kPieceRows) return false;
   constexpr double worth = 2.5;  // times: measured; another barrier comes with it
   Index numbers = 0;             // of half the rows: inputs and gradients of outputs
   for (Index l = 0; l < network.size(); ++l)
@@ -14,11 +20,8 @@ bool exchanges_sums(const Network& network, Index rows) {
 }
 
 Index gradient_pieces(const Network& network, Index rows) {
-  constexpr Index most_rows = 320;
-  const Index pieces = exchanges_sums(network, rows)
-                           ? 2 * divide_up(rows, 2 * most_rows)
-                           : divide_up(rows, most_rows);
-  return std::min(pieces, row_blocks(rows));
+  if (exchanges_sums(network, rows)) return 2;
+  return std::min(divide_up(rows, kPieceRows), row_blocks(rows));
 }
 
 template <class T>
@@ -39,7 +42,9 @@ int gradient_threads(const Network& network, Index rows, int wanted) {
   const double product = 2 * static_cast<double>(rows * network.weights());
   const auto units = gradient_units<T>(network).size();
   const Index pieces = std::max<Index>(1, static_cast<Index>(units));
-  return useful_threads({{2 * product, row_blocks(rows)}, {product, pieces}}, wanted);
+  std::vector<Phase> phases{{2 * product, row_blocks(rows)}, {product, pieces}};
+  if (exchanges_sums(network, rows)) phases.push_back({0, 1});
+  return useful_threads(phases, wanted);
 }
 
 template std::vector<GradientUnit> gradient_units<float>(const Network&);

@@ -18,13 +18,13 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * block);
 }
 
-// Whether threads had better sum the weights' gradient of their own rows and exchange
-// sums than read each other's rows: where that is less. By shapes alone.
+// Whether two threads had better sum the weights' gradient of their own rows and
+// exchange sums than read each other's rows: where that is less. By shapes alone.
 bool exchanges_sums(const Network& network, Index rows);
 
 // The weights' gradient is summed by pieces, each of some row blocks, that are added up
-// in their order: of rows that stay near a core, and as many in both halves of a batch
-// where sums are exchanged.
+// in their order: both halves of a batch where sums are exchanged, else some 320 rows
+// each.
 Index gradient_pieces(const Network& network, Index rows);
 
 // A part of the gradient that one thread computes: of a Dense layer, or a batch

@@ -62,6 +62,7 @@ template <class T>
 void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parameters) {
   settings_ = settings;
   parameters_ = &parameters;
+  exchanges_ = exchanges_sums(network_, settings.rows);
   pieces_ = gradient_pieces(network_, settings.rows);
   abandoned_ = false;
   if (settings.training) return;

@@ -56,7 +56,7 @@ class Pass {
 
   // For the way of a row block: whether others read its rows, to sum the gradient.
   Ahead ahead_of(const Member& member) const {
-    return Ahead(member.size > 1 && !exchanges_sums(network_, settings_.rows));
+    return Ahead(member.size > 1 && !exchanges_);
   }
 
   // Forget that somebody said no, for the way back.
@@ -82,6 +82,7 @@ class Pass {
 
   // One unit of a Dense layer's weight gradient, once all blocks are back: a piece of
   // it, or all of it.
+  bool exchanges() const { return exchanges_; }  // see exchanges_sums
   Index pieces() const { return pieces_; }
   Range rows_of_piece(Index piece) const;
   void sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
@@ -129,6 +130,7 @@ class Pass {
 
   const Network& network_;
   Index capacity_;
+  bool exchanges_ = false;
   Index pieces_ = 1;
   Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
   Panels<T> input_;

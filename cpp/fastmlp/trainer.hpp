@@ -1,5 +1,5 @@
 // Mini-batch training: gather, forward, loss, backward, update; one parallel region for
-// a whole piece of work, two barriers a step.
+// a whole piece of work, two barriers a step or, where threads exchange sums, three.
 #pragma once
 
 #include "criterion.hpp"

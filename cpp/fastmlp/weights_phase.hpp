@@ -14,8 +14,8 @@ template <class T>
 void Trainer<T>::weights_phase(const Member& member) {
   T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
   const auto share = [&](int i) { return share_of_units(1, i, member.size); };
-  const bool exchanges =
-      member.size > 1 && exchanges_sums(network_, pass_.settings().rows);
+  // The last batch might where the others do not: then without; the bits are the same.
+  const bool exchanges = member.size > 1 && pass_.exchanges() && !piece_sums_.empty();
   if (exchanges) sum_pieces(member, share(member.index));
   member.each_of_parts(share, [&](Index u) {
     const auto unit = static_cast<std::size_t>(u);
@@ -64,6 +64,7 @@ template <class T>
 Range Trainer<T>::share_of_units(Index times, int member, int members) const {
   const auto boundary = [&](int i) {
     const double all = cost_before_.back();
+    // So many times all units, and then up to here.
     double cost = all * static_cast<double>(times * i) / members;
     const auto whole = static_cast<Index>(cost / all);
     cost -= static_cast<double>(whole) * all;

@@ -35,6 +35,7 @@ class Ahead {
     if (size_ == kCapacity) return;
     const char* begin = static_cast<const char*>(start);
     const auto in_line = reinterpret_cast<std::uintptr_t>(begin) % kAlignment;
+    eigen_assert(use == Use::read || in_line == 0);  // nobody else's line
     pieces_[size_++] = {begin - in_line, begin + bytes, use};
   }
 
@@ -43,7 +44,7 @@ class Ahead {
       Piece& piece = pieces_[size_ - 1];
       const char* next = piece.begin;
       for (; lines > 0 && next != piece.end; --lines) {
-        prefetch(next, piece.use);
+        fetch(next, piece.use);
         next += std::min<Index>(piece.end - next, kAlignment);
       }
       piece.begin = next;
@@ -59,7 +60,7 @@ class Ahead {
     Use use;
   };
 
-  static void prefetch(const char* line, Use use) {
+  static void fetch(const char* line, Use use) {
     if (use == Use::change) {
       auto* const byte = const_cast<volatile char*>(line);
       *byte = *byte;

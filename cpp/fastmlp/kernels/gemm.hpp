@@ -136,7 +136,9 @@ void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
     const Range part = even_part(rows.size(), tiles, i);
     const Index row = rows.begin + part.begin;
     T* const to = y.at(panel, row);
-    if (ahead.others_read())
+    // In time, and no more than will be asked for meanwhile.
+    const Index asked = divide_up(depth.size(), L) * kLinesWithPanel;
+    if (first && ahead.others_read() && P * part.size() <= asked)
       expect(y, {panel, panel + P}, {row, row + part.size()}, ahead, Use::change);
     multiply_rows<Matrix, T, P, Finish>(
         static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},
