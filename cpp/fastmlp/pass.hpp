@@ -80,11 +80,12 @@ class Pass {
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
-  // One unit of a Dense layer's weight gradient, once all blocks are back: a piece of
-  // it, or all of it.
-  bool exchanges() const { return exchanges_; }  // see exchanges_sums
+  // Of this batch: see exchanges_sums and gradient_pieces.
+  bool exchanges() const { return exchanges_; }
   Index pieces() const { return pieces_; }
   Range rows_of_piece(Index piece) const;
+  // One unit of a Dense layer's weight gradient, once all blocks are back: a piece of
+  // it, or all of it.
   void sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
                  Ahead& ahead) const;
   void sum_gradient(const GradientUnit& unit, T* sums, Ahead& ahead) const {

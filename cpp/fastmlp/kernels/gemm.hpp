@@ -25,6 +25,7 @@ struct Tile {
 // panels of one tile stays in L1.
 template <class T>
 inline constexpr Index kDepthBlock = 16 * kLanes<T>;
+
 namespace detail {
 
 // Where a tile of R rows reads its input. Column by column: x[row] is an element of
