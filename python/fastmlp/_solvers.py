@@ -62,8 +62,8 @@ class StochasticSolver:
         """Return the core's optimizer."""
         raise NotImplementedError
 
-    def learning_rates(self, n_batches: int) -> NDArray[np.float64]:
-        """Return the step size of each batch of the next epoch, as the core takes it."""
+    def set_learning_rates(self, rates: NDArray[np.float64]) -> None:
+        """Write the step size of each batch of the next epoch, as the core takes it."""
         raise NotImplementedError
 
     def iteration_ends(self, samples_seen: int) -> None:
@@ -99,9 +99,9 @@ class SgdSolver(StochasticSolver):
         """Return the core's optimizer."""
         return _core.Sgd(momentum=self.momentum, nesterov=self.nesterov)
 
-    def learning_rates(self, n_batches: int) -> NDArray[np.float64]:
-        """Return the step size of each batch of the next epoch, as the core takes it."""
-        return np.full(n_batches, self.learning_rate, np.float64)
+    def set_learning_rates(self, rates: NDArray[np.float64]) -> None:
+        """Write the step size of each batch of the next epoch, as the core takes it."""
+        rates.fill(self.learning_rate)
 
     def iteration_ends(self, samples_seen: int) -> None:
         """Set the learning rate after an epoch."""
@@ -144,9 +144,9 @@ class AdamSolver(StochasticSolver):
         """Return the core's optimizer."""
         return _core.Adam(beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
 
-    def learning_rates(self, n_batches: int) -> NDArray[np.float64]:
-        """Return the step size of each batch of the next epoch, as the core takes it."""
-        return np.full(n_batches, self.learning_rate_init, np.float64)
+    def set_learning_rates(self, rates: NDArray[np.float64]) -> None:
+        """Write the step size of each batch of the next epoch, as the core takes it."""
+        rates.fill(self.learning_rate_init)
 
     def iteration_ends(self, samples_seen: int) -> None:
         """Set the learning rate after an epoch."""

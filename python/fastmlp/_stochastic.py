@@ -154,7 +154,7 @@ class Epochs:
         self._solver: StochasticSolver = model._optimizer
         dtype = problem.parameters[0].dtype
         batch_size = _check_batch_size(model.batch_size, n_rows)
-        self._n_batches = -(-n_rows // batch_size)
+        self._learning_rates = np.empty(-(-n_rows // batch_size))
         self._trainer = _core.trainers[dtype](
             problem.network,
             problem.loss,
@@ -181,7 +181,8 @@ class Epochs:
     def run(self, order: NDArray[np.int64]) -> None:
         """Go through the rows once, and note the loss."""
         model, trainer = self._model, self._trainer
-        trainer.begin_epoch(order, self._solver.learning_rates(self._n_batches))
+        self._solver.set_learning_rates(self._learning_rates)
+        trainer.begin_epoch(order, self._learning_rates)
         while not trainer.run(PIECE):
             pass
         model.n_iter_ += 1
