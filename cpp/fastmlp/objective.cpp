@@ -67,11 +67,11 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
     const auto thread = static_cast<std::size_t>(member.index);
     pass_.forward(
         member,
-        [&](Index, Range part, Ahead&) { gather(x, nullptr, part, pass_.input()); },
+        [&](Index, Range part, Ahead&) { gather(x, nullptr, part, pass_.input(part)); },
         [&](Index block, Range part, Ahead& ahead) {
           block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
-              loss_, pass_.output(), part, targets, nullptr, weight, scale, reporting_,
-              pass_.output_gradient(), loss_scratch_[thread]);
+              loss_, pass_.output(part), part, targets, nullptr, weight, scale,
+              reporting_, pass_.output_gradient(part), loss_scratch_[thread]);
           pass_.backward_top(block, part, ahead);
         });
     member.barrier([] {});

@@ -12,6 +12,11 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose)
                          ? 0
                          : network.first_trainable() + 1),
       works_(static_cast<std::size_t>(network.size())) {
+  // Two threads keep to their own halves where sums are exchanged, but a core that
+  // comes to the end of its rows fetches what follows them, and takes lines from the
+  // other core; not those of another page, though.
+  constexpr Index page = 4096 / kAlignment;
+  if (purpose == Purpose::gradients && exchanges_sums(network, capacity)) apart_ = page;
   allocate_outputs(purpose != Purpose::inference);
   if (purpose != Purpose::inference) allocate_gradients();
 }
@@ -25,31 +30,31 @@ Panels<T> Pass<T>::allocate(Index rows, Index columns) {
 // An activation works in place where the layer before it does not need its own output.
 template <class T>
 void Pass<T>::allocate_outputs(bool gradients) {
-  Panels<T> x = input_ = allocate(capacity_, network_.in_features());
+  Panels<T> x = input_ = allocate_rows(network_.in_features());
   for (Index l = 0; l < network_.size(); ++l) {
     const auto* activation = network_.get<Activation>(l);
     const bool in_place = activation && l > 0 && !network_.get<Activation>(l - 1);
     at(l).x = x;
-    at(l).y = in_place ? x : allocate(capacity_, network_.width(l + 1));
+    at(l).y = in_place ? x : allocate_rows(network_.width(l + 1));
     x = at(l).y;
     if (const auto* norm = network_.get<BatchNorm>(l))
       at(l).batch =
           BatchStatistics<T>(BatchNormState<T>::padded(*norm), row_blocks(capacity_));
     const bool keeps =
         network_.get<Dropout>(l) || (activation && needs_slope(*activation));
-    if (gradients && keeps) at(l).slope = allocate(capacity_, x.columns);
+    if (gradients && keeps) at(l).slope = allocate_rows(x.columns);
   }
 }
 
 // All layers but Dense turn dy into dx in place.
 template <class T>
 void Pass<T>::allocate_gradients() {
-  Panels<T> dy = allocate(capacity_, network_.out_features());
+  Panels<T> dy = allocate_rows(network_.out_features());
   for (Index l = network_.size() - 1; l >= 0; --l) {
     at(l).dy = dy;
     const auto* dense = network_.get<Dense>(l);
     if (dense)
-      dy = l >= last_gradient_ ? allocate(capacity_, network_.width(l)) : Panels<T>{};
+      dy = l >= last_gradient_ ? allocate_rows(network_.width(l)) : Panels<T>{};
     at(l).dx = dy;
     if (!dy) break;
     if (dense && is_narrow<T>(*dense))
@@ -64,6 +69,7 @@ void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parame
   parameters_ = &parameters;
   exchanges_ = exchanges_sums(network_, settings.rows);
   pieces_ = gradient_pieces(network_, settings.rows);
+  second_half_ = exchanges_ ? rows_of_piece(1).begin : settings.rows;
   abandoned_ = false;
   if (settings.training) return;
   for (const Index l : network_.batch_norms())
@@ -143,16 +149,17 @@ void with_activation(const Network& network, Index l, Index end, F&& f) {
 // before it, panel by panel while the panel is in cache.
 template <class T>
 Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Ahead& ahead) {
-  const LayerWork<T>& w = at(l);
+  const LayerRows<T> w = layer_rows(l, rows);
   if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, share, ahead);
   const Range panels = share.of(w.y.count());
   const Index next = last_taken_along(l, to);
+  const Panels<T> slope = placed(at(next).slope, rows);
   if (network_.get<BatchNorm>(l)) {
     const auto& state = parameters_->template get<BatchNormState<T>>(l);
     with_activation(network_, l + 1, to, [&](const auto& f) {
       for (Index p = panels.begin; p < panels.end; ++p) {
-        batch_norm_forward(state, w.batch, w.x, w.y, p, rows);
-        activate(f, w.y, w.y, at(next).slope, p, rows);
+        batch_norm_forward(state, at(l).batch, w.x, w.y, p, rows);
+        activate(f, w.y, w.y, slope, p, rows);
       }
     });
     return next + 1;
@@ -178,16 +185,17 @@ template <class T>
 template <class Matrix>
 Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
                              Share share, Ahead& ahead) {
-  const Panels<T> y = at(l).y;
+  const Panels<T> y = placed(at(l).y, rows);
   const Range panels = share.of(y.count());
   const Index next = last_taken_along(l, to);
+  const Panels<T> slope = placed(at(next).slope, rows);
   const auto& state = parameters_->template get<DenseState<T>>(l);
   with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
     if constexpr (is_floor<F>) {
       dense_forward(state, x, y, panels, rows, Floor<T>{F::least}, ahead, [](Index) {});
     } else {
       dense_forward(state, x, y, panels, rows, Floor<T>{}, ahead,
-                    [&](Index p) { activate(f, y, y, at(next).slope, p, rows); });
+                    [&](Index p) { activate(f, y, y, slope, p, rows); });
     }
   });
   return next + 1;
@@ -209,14 +217,14 @@ void Pass<T>::backward_rows(Index from, Index to, Index block, Range rows,
 template <class T>
 Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
                               Ahead& ahead) {
-  const LayerWork<T>& w = at(l);
+  const LayerRows<T> w = layer_rows(l, rows);
   if (network_.get<Dense>(l)) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
-    const LayerWork<T>& below = at(taken_along ? l - 1 : l);
+    const LayerRows<T> below = layer_rows(taken_along ? l - 1 : l, rows);
     const auto back = [&](const auto& finish, auto&& done) {
-      dense_backward(state, w.x, w.dy, w.dx, rows, finish, w.block_sums, block, ahead,
-                     done);
+      dense_backward(state, w.x, w.dy, w.dx, rows, finish, at(l).block_sums, block,
+                     ahead, done);
     };
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
@@ -237,8 +245,8 @@ Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
         activate_backward(f, w.y, w.slope, w.dy, p, rows);
     });
   } else {
-    batch_norm_backward(parameters_->template get<BatchNormState<T>>(l), w.batch, w.x,
-                        w.dy, settings_.weight, rows);
+    batch_norm_backward(parameters_->template get<BatchNormState<T>>(l), at(l).batch,
+                        w.x, w.dy, settings_.weight, rows);
   }
   return l - 1;
 }
@@ -255,8 +263,8 @@ void Pass<T>::backward_top(Index block, Range rows, Ahead& ahead) {
   const auto& norms = network_.batch_norms();
   backward_rows(network_.size(), bottom_of(norms.size()), block, rows, ahead);
   if (!norms.empty()) {
-    LayerWork<T>& w = at(norms.back());
-    batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
+    const LayerRows<T> w = layer_rows(norms.back(), rows);
+    batch_norm_collect_gradient(w.x, w.dy, rows, block, at(norms.back()).batch);
   }
 }
 
@@ -271,8 +279,8 @@ void Pass<T>::backward_rest(const Member& member) {
       Ahead ahead = ahead_of(member);
       backward_rows(norms[i] + 1, bottom_of(i), block, rows, ahead);
       if (i > 0) {
-        LayerWork<T>& w = at(norms[i - 1]);
-        batch_norm_collect_gradient(w.x, w.dy, rows, block, w.batch);
+        const LayerRows<T> w = layer_rows(norms[i - 1], rows);
+        batch_norm_collect_gradient(w.x, w.dy, rows, block, at(norms[i - 1]).batch);
       }
     });
   }
@@ -289,10 +297,11 @@ Range Pass<T>::rows_of_piece(Index piece) const {
 template <class T>
 void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
                         Ahead& ahead) const {
-  const LayerWork<T>& w = work(unit.layer);
+  const Range rows = rows_of_piece(piece);
+  const LayerRows<T> w = layer_rows(unit.layer, rows);
   const Range blocks = even_part(row_blocks(settings_.rows), pieces_, piece);
-  fastmlp::sum_gradient(unit.dense, w.x, w.dy, w.block_sums,
-                        {rows_of_piece(piece), blocks, adds}, sums, ahead);
+  fastmlp::sum_gradient(unit.dense, w.x, w.dy, work(unit.layer).block_sums,
+                        {rows, blocks, adds}, sums, ahead);
 }
 
 template <class T>

@@ -46,10 +46,17 @@ class Pass {
   void begin(const PassSettings<T>& settings, const Parameters<T>& parameters);
   const PassSettings<T>& settings() const { return settings_; }
 
-  Panels<T> input() const { return input_; }
-  Panels<T> output() const { return works_.back().y; }
-  Panels<T> output_gradient() const { return works_.back().dy; }
-  Panels<T> input_gradient() const { return works_.front().dx; }
+  // In these panels, `rows` of the batch have their numbers: all of one half, if its
+  // halves lie apart.
+  Panels<T> input(Range rows) const { return placed(input_, rows); }
+  Panels<T> output(Range rows) const { return placed(works_.back().y, rows); }
+  Panels<T> output_gradient(Range rows) const { return placed(works_.back().dy, rows); }
+  Panels<T> input_gradient(Range rows) const { return placed(works_.front().dx, rows); }
+  LayerRows<T> layer_rows(Index l, Range rows) const {
+    const LayerWork<T>& w = work(l);
+    return {placed(w.x, rows), placed(w.y, rows), placed(w.dx, rows),
+            placed(w.dy, rows), placed(w.slope, rows)};
+  }
   const LayerWork<T>& work(Index l) const {
     return works_[static_cast<std::size_t>(l)];
   }
@@ -116,6 +123,13 @@ class Pass {
  private:
   LayerWork<T>& at(Index l) { return works_[static_cast<std::size_t>(l)]; }
   Panels<T> allocate(Index rows, Index columns);
+  Panels<T> allocate_rows(Index columns) {
+    return allocate(capacity_ + 2 * apart_, columns);  // such a gap after each half
+  }
+  Panels<T> placed(Panels<T> panels, Range rows) const {
+    if (panels && rows.begin >= second_half_) panels.data += apart_ * kLanes<T>;
+    return panels;
+  }
   void allocate_outputs(bool gradients);
   void allocate_gradients();
 
@@ -131,8 +145,10 @@ class Pass {
 
   const Network& network_;
   Index capacity_;
+  Index apart_ = 0;  // rows between the halves of a batch that exchanges sums
   bool exchanges_ = false;
   Index pieces_ = 1;
+  Index second_half_ = 0;    // where it begins, if it lies apart; else after all rows
   Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
   Panels<T> input_;
   std::vector<LayerWork<T>> works_;
@@ -169,7 +185,8 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
         Ahead ahead = ahead_of(member);
         if (!filled) source(block, rows, ahead);
         forward_rows(from, l, rows, ahead);
-        batch_norm_collect(at(l).x, rows, settings_.weight, block, at(l).batch);
+        batch_norm_collect(layer_rows(l, rows).x, rows, settings_.weight, block,
+                           at(l).batch);
       });
       member.barrier([&] {
         batch_norm_combine(*network_.get<BatchNorm>(l), row_blocks(settings_.rows),

@@ -137,7 +137,8 @@ bool Predictor<T>::answer(const Member& member, const Question& question, Range 
   if (!finite) return false;
   if (member.index > 0) return true;
   T* const outputs = both_classes_ ? to + rows.size() : to;
-  predict(loss_, workspace.pass.output(), {0, rows.size()}, outputs, workspace.scratch);
+  const Range all{0, rows.size()};
+  predict(loss_, workspace.pass.output(all), all, outputs, workspace.scratch);
   if (both_classes_) complete_classes(to, rows.size());
   return true;
 }

@@ -26,8 +26,8 @@ bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
   run_team(threads(execution), [&](const Member& member) {
     pass_.forward(
         member,
-        [&](Index, Range rows, Ahead&) { gather(x, nullptr, rows, pass_.input()); },
-        [&](Index, Range rows, Ahead&) { unpack(pass_.output(), rows, to); });
+        [&](Index, Range rows, Ahead&) { gather(x, nullptr, rows, pass_.input(rows)); },
+        [&](Index, Range rows, Ahead&) { unpack(pass_.output(rows), rows, to); });
   });
   return !pass_.abandoned();
 }
@@ -57,7 +57,7 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
   for (int i = 0; i < threads(execution); ++i) scratch.emplace_back(kUnitSize<T>);
   run_team(threads(execution), [&](const Member& member) {
     pass_.each_block(member, [&](Index block, Range rows) {
-      pack(gradient, rows, pass_.output_gradient());
+      pack(gradient, rows, pass_.output_gradient(rows));
       Ahead ahead = pass_.ahead_of(member);
       pass_.backward_top(block, rows, ahead);
     });
@@ -70,7 +70,8 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
     });
   });
   if (pass_.abandoned()) return false;
-  unpack(pass_.input_gradient(), {0, rows_}, input_gradient);
+  const Range rows{0, rows_};
+  unpack(pass_.input_gradient(rows), rows, input_gradient);
   return true;
 }
 

@@ -129,7 +129,7 @@ void Trainer<T>::rows_phase(const Member& member) {
   pass_.forward(
       member,
       [&](Index block, Range rows, Ahead& ahead) {
-        gather(data_.x, order, rows, rows_ - position_, pass_.input());
+        gather(data_.x, order, rows, rows_ - position_, pass_.input(rows));
         expect_targets(data_.targets, order, rows, network_.out_features());
         if (!rows_are_long_) return;
         const Range next = pass_.rows_after(member, block);
@@ -138,8 +138,8 @@ void Trainer<T>::rows_phase(const Member& member) {
       },
       [&](Index block, Range rows, Ahead& ahead) {
         block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
-            loss_, pass_.output(), rows, data_.targets, order, weight, T(1), reporting_,
-            pass_.output_gradient(), scratch);
+            loss_, pass_.output(rows), rows, data_.targets, order, weight, T(1),
+            reporting_, pass_.output_gradient(rows), scratch);
         pass_.backward_top(block, rows, ahead);
       });
   pass_.backward_rest(member);

@@ -115,9 +115,9 @@ void Trainer<T>::expect_around(std::size_t number, Range rows, bool updates,
   if (updates && (weights_are_far_ || n_threads_ > 1)) expect_updated(number, ahead);
   const auto& [layer, dense] = units_[number];
   const Index first = pass_.rows_of_piece(0).size();  // the rest is wanted later
-  const LayerWork<T>& work = pass_.work(layer);
-  if (weights_are_far_ && !work.block_sums && rows.size() > first)
-    expect(work.dy, dense.outputs, {rows.begin + first, rows.end}, ahead);
+  const Range rest{rows.begin + first, rows.end};
+  if (weights_are_far_ && !pass_.work(layer).block_sums && rest.size() > 0)
+    expect(pass_.layer_rows(layer, rest).dy, dense.outputs, rest, ahead);
 }
 
 // The first rows that the next unit's gradient reads.
@@ -126,10 +126,10 @@ void Trainer<T>::expect_next_unit(std::size_t number, Range rows, Ahead& ahead) 
   if (number + 1 == units_.size()) return;
   const auto& [layer, dense] = units_[number];
   const auto& [next_layer, next] = units_[number + 1];
-  const LayerWork<T>& work = pass_.work(next_layer);
-  if (network_.get<BatchNorm>(next_layer) || work.block_sums) return;
+  if (network_.get<BatchNorm>(next_layer) || pass_.work(next_layer).block_sums) return;
   const Index end = rows.begin + pass_.rows_of_piece(0).size();
   const Range first{rows.begin, std::min(rows.end, end)};
+  const LayerRows<T> work = pass_.layer_rows(next_layer, first);
   expect(work.dy, next.outputs, first, ahead);
   if (next_layer != layer || next.inputs.begin != dense.inputs.begin)
     expect(work.x, next.inputs, first, ahead);

@@ -14,12 +14,17 @@ using Layer = std::variant<Dense, BatchNorm, Dropout, Activation>;
 template <class T>
 using LayerState = std::variant<std::monostate, DenseState<T>, BatchNormState<T>>;
 
+// What a layer keeps of every row.
+template <class T>
+struct LayerRows {
+  Panels<T> x, y;    // input and output; the same memory where in place
+  Panels<T> dx, dy;  // their gradients; empty where not asked for
+  Panels<T> slope;   // dy/dx of an elementwise layer that keeps it
+};
+
 // A layer's part of a workspace, for all rows of a batch.
 template <class T>
-struct LayerWork {
-  Panels<T> x, y;            // input and output; the same memory where in place
-  Panels<T> dx, dy;          // their gradients; empty where not asked for
-  Panels<T> slope;           // dy/dx of an elementwise layer that keeps it
+struct LayerWork : LayerRows<T> {
   Panels<T> block_sums;      // see dense_backward
   BatchStatistics<T> batch;  // of a batch norm
 };
