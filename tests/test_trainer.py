@@ -26,6 +26,13 @@ normal = [
 ]  # fmt: skip
 
 
+large = [
+    ("dense", (6, 60)), ("batch_norm", (60,)), ("relu", ()), ("dropout", (0.3,)),
+    ("dense", (60, 40)), ("gelu", ()), ("batch_norm", (40,)), ("dropout", (0.1,)),
+    ("dense", (40, 3)),
+]  # fmt: skip
+
+
 def draw(loss, n=150, weighted=False, dtype="float64"):
     """Return x, a target that fits the loss, and weights or None."""
     rng = np.random.default_rng(7)
@@ -88,9 +95,29 @@ def orders(n, epochs=10, seed=3):
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
 def test_ten_epochs(core, optimizer, loss, layers, weighted, alpha, figure):
-    """Weights, statistics, state and loss curve, with a short last batch."""
+    """With a short last batch."""
     data = draw(loss, weighted=weighted)
     fit = Fit(core, layers, loss, optimizer, data, alpha=alpha, seed=2**40 + 3)
+    figure("ten epochs", error_of(fit, layers, loss, optimizer, data, alpha=alpha))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("batch_size", [200, 240])
+def test_batches_that_exchange_sums(core, batch_size, weighted, n_threads, figure):
+    """All of 200 and the last of 100 rows do; of 240, the last of 20 rows does not."""
+    optimizer, loss = ("adam", ()), "softmax_cross_entropy"
+    data = draw(loss, n=500, weighted=weighted)
+    fit = Fit(
+        core, large, loss, optimizer, data,
+        n_threads=n_threads, batch_size=batch_size, seed=2**40 + 3,
+    )  # fmt: skip
+    assert fit.trainer.n_threads == n_threads
+    figure("ten epochs", error_of(fit, large, loss, optimizer, data))
+
+
+def error_of(fit, layers, loss, optimizer, data, alpha=0.0):
+    """Return the error after ten epochs: weights, statistics, state and loss curve."""
     network = reference.Network(layers)
     parameters = [p.copy() for p in fit.parameters]
     trained = zip(network.slices, parameters, strict=True)
@@ -99,22 +126,23 @@ def test_ten_epochs(core, optimizer, loss, layers, weighted, alpha, figure):
     curve, steps = [], 0
     for order in orders(len(data[0])):
         fit.epoch(order)
-        learning_rates = np.full(batches(order, 32), fit.rate)
+        learning_rates = np.full(batches(order, fit.batch_size), fit.rate)
         curve.append(
             reference.train_epoch(
                 network, loss, optimizer, data, parameters, state, order,
-                learning_rates, batch_size=32, step=steps, alpha=alpha, seed=2**40 + 3,
+                learning_rates, batch_size=fit.batch_size, step=steps, alpha=alpha,
+                seed=2**40 + 3,
             )
         )  # fmt: skip
         steps += len(learning_rates)
     fit.trainer.write_back()
     error = max(map(relative_error, fit.parameters, parameters))
-    figure("ten epochs", error)
     assert fit.trainer.step == steps
     assert error <= 1e-9
     assert worst_error(fit.state.arrays(), state, 1e-3) <= 1e-9
     assert relative_error(fit.curve, curve) <= 1e-9
     assert curve[-1] < curve[0]
+    return error
 
 
 @each_loss

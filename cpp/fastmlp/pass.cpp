@@ -13,10 +13,11 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose)
                          : network.first_trainable() + 1),
       works_(static_cast<std::size_t>(network.size())) {
   // Two threads keep to their own halves where sums are exchanged, but a core that
-  // comes to the end of its rows fetches what follows them, and takes lines from the
-  // other core; not those of another page, though.
-  constexpr Index page = 4096 / kAlignment;
-  if (purpose == Purpose::gradients && exchanges_sums(network, capacity)) apart_ = page;
+  // comes to the end of its rows fetches what follows them, and would take those lines
+  // from the other core; not those of another page, though.
+  constexpr Index page_rows = 4096 / kAlignment;
+  if (purpose == Purpose::gradients && exchanges_sums(network, capacity))
+    apart_ = page_rows;
   allocate_outputs(purpose != Purpose::inference);
   if (purpose != Purpose::inference) allocate_gradients();
 }
@@ -34,15 +35,15 @@ void Pass<T>::allocate_outputs(bool gradients) {
   for (Index l = 0; l < network_.size(); ++l) {
     const auto* activation = network_.get<Activation>(l);
     const bool in_place = activation && l > 0 && !network_.get<Activation>(l - 1);
-    at(l).x = x;
-    at(l).y = in_place ? x : allocate_rows(network_.width(l + 1));
-    x = at(l).y;
+    work(l).rows.x = x;
+    work(l).rows.y = in_place ? x : allocate_rows(network_.width(l + 1));
+    x = work(l).rows.y;
     if (const auto* norm = network_.get<BatchNorm>(l))
-      at(l).batch =
+      work(l).batch =
           BatchStatistics<T>(BatchNormState<T>::padded(*norm), row_blocks(capacity_));
     const bool keeps =
         network_.get<Dropout>(l) || (activation && needs_slope(*activation));
-    if (gradients && keeps) at(l).slope = allocate_rows(x.columns);
+    if (gradients && keeps) work(l).rows.slope = allocate_rows(x.columns);
   }
 }
 
@@ -51,14 +52,14 @@ template <class T>
 void Pass<T>::allocate_gradients() {
   Panels<T> dy = allocate_rows(network_.out_features());
   for (Index l = network_.size() - 1; l >= 0; --l) {
-    at(l).dy = dy;
+    work(l).rows.dy = dy;
     const auto* dense = network_.get<Dense>(l);
     if (dense)
       dy = l >= last_gradient_ ? allocate_rows(network_.width(l)) : Panels<T>{};
-    at(l).dx = dy;
+    work(l).rows.dx = dy;
     if (!dy) break;
     if (dense && is_narrow<T>(*dense))
-      at(l).block_sums =
+      work(l).block_sums =
           allocate(row_blocks(capacity_) * dense->out_features, dense->in_features);
   }
 }
@@ -74,7 +75,8 @@ void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parame
   if (settings.training) return;
   for (const Index l : network_.batch_norms())
     batch_norm_use_running(*network_.get<BatchNorm>(l),
-                           parameters.template get<BatchNormState<T>>(l), at(l).batch);
+                           parameters.template get<BatchNormState<T>>(l),
+                           work(l).batch);
 }
 
 template <class T>
@@ -153,12 +155,12 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Ahead& 
   if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, share, ahead);
   const Range panels = share.of(w.y.count());
   const Index next = last_taken_along(l, to);
-  const Panels<T> slope = placed(at(next).slope, rows);
+  const Panels<T> slope = placed(work(next).rows.slope, rows);
   if (network_.get<BatchNorm>(l)) {
     const auto& state = parameters_->template get<BatchNormState<T>>(l);
     with_activation(network_, l + 1, to, [&](const auto& f) {
       for (Index p = panels.begin; p < panels.end; ++p) {
-        batch_norm_forward(state, at(l).batch, w.x, w.y, p, rows);
+        batch_norm_forward(state, work(l).batch, w.x, w.y, p, rows);
         activate(f, w.y, w.y, slope, p, rows);
       }
     });
@@ -185,10 +187,10 @@ template <class T>
 template <class Matrix>
 Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
                              Share share, Ahead& ahead) {
-  const Panels<T> y = placed(at(l).y, rows);
+  const Panels<T> y = placed(work(l).rows.y, rows);
   const Range panels = share.of(y.count());
   const Index next = last_taken_along(l, to);
-  const Panels<T> slope = placed(at(next).slope, rows);
+  const Panels<T> slope = placed(work(next).rows.slope, rows);
   const auto& state = parameters_->template get<DenseState<T>>(l);
   with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
     if constexpr (is_floor<F>) {
@@ -223,7 +225,7 @@ Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerRows<T> below = layer_rows(taken_along ? l - 1 : l, rows);
     const auto back = [&](const auto& finish, auto&& done) {
-      dense_backward(state, w.x, w.dy, w.dx, rows, finish, at(l).block_sums, block,
+      dense_backward(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums, block,
                      ahead, done);
     };
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
@@ -245,7 +247,7 @@ Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
         activate_backward(f, w.y, w.slope, w.dy, p, rows);
     });
   } else {
-    batch_norm_backward(parameters_->template get<BatchNormState<T>>(l), at(l).batch,
+    batch_norm_backward(parameters_->template get<BatchNormState<T>>(l), work(l).batch,
                         w.x, w.dy, settings_.weight, rows);
   }
   return l - 1;
@@ -264,7 +266,7 @@ void Pass<T>::backward_top(Index block, Range rows, Ahead& ahead) {
   backward_rows(network_.size(), bottom_of(norms.size()), block, rows, ahead);
   if (!norms.empty()) {
     const LayerRows<T> w = layer_rows(norms.back(), rows);
-    batch_norm_collect_gradient(w.x, w.dy, rows, block, at(norms.back()).batch);
+    batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms.back()).batch);
   }
 }
 
@@ -273,14 +275,14 @@ void Pass<T>::backward_rest(const Member& member) {
   const auto& norms = network_.batch_norms();
   for (std::size_t i = norms.size(); i-- > 0;) {
     member.barrier([&] {
-      batch_norm_combine_gradient(row_blocks(settings_.rows), at(norms[i]).batch);
+      batch_norm_combine_gradient(row_blocks(settings_.rows), work(norms[i]).batch);
     });
     each_block(member, [&](Index block, Range rows) {
       Ahead ahead = ahead_of(member);
       backward_rows(norms[i] + 1, bottom_of(i), block, rows, ahead);
       if (i > 0) {
         const LayerRows<T> w = layer_rows(norms[i - 1], rows);
-        batch_norm_collect_gradient(w.x, w.dy, rows, block, at(norms[i - 1]).batch);
+        batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms[i - 1]).batch);
       }
     });
   }
@@ -314,11 +316,11 @@ void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gr
   std::size_t first = 0;
   for (Index l = 0; l < unit.layer; ++l)
     if (network_.get<Dense>(l) || network_.get<BatchNorm>(l)) first += 2;
-  const LayerWork<T>& w = work(unit.layer);
+  const LayerRows<T>& w = work(unit.layer).rows;
   const Index columns = w.y.columns;
   if (network_.get<BatchNorm>(unit.layer)) {
-    put(w.batch.scale_gradient.data(), columns, gradients[first]);
-    put(w.batch.shift_gradient.data(), columns, gradients[first + 1]);
+    put(work(unit.layer).batch.scale_gradient.data(), columns, gradients[first]);
+    put(work(unit.layer).batch.shift_gradient.data(), columns, gradients[first + 1]);
     return;
   }
   constexpr Index L = kLanes<T>;

@@ -46,20 +46,25 @@ class Pass {
   void begin(const PassSettings<T>& settings, const Parameters<T>& parameters);
   const PassSettings<T>& settings() const { return settings_; }
 
-  // In these panels, `rows` of the batch have their numbers: all of one half, if its
-  // halves lie apart.
+  // Panels in which `rows` have their numbers in the batch. Where its halves lie apart,
+  // all of `rows` must be in the same one.
   Panels<T> input(Range rows) const { return placed(input_, rows); }
-  Panels<T> output(Range rows) const { return placed(works_.back().y, rows); }
-  Panels<T> output_gradient(Range rows) const { return placed(works_.back().dy, rows); }
-  Panels<T> input_gradient(Range rows) const { return placed(works_.front().dx, rows); }
+  Panels<T> output(Range rows) const { return placed(works_.back().rows.y, rows); }
+  Panels<T> output_gradient(Range rows) const {
+    return placed(works_.back().rows.dy, rows);
+  }
+  Panels<T> input_gradient(Range rows) const {
+    return placed(works_.front().rows.dx, rows);
+  }
   LayerRows<T> layer_rows(Index l, Range rows) const {
-    const LayerWork<T>& w = work(l);
+    const LayerRows<T>& w = work(l).rows;
     return {placed(w.x, rows), placed(w.y, rows), placed(w.dx, rows),
             placed(w.dy, rows), placed(w.slope, rows)};
   }
-  const LayerWork<T>& work(Index l) const {
-    return works_[static_cast<std::size_t>(l)];
-  }
+  // See dense_backward.
+  bool has_block_sums(Index l) const { return bool{work(l).block_sums}; }
+  // Of a batch norm.
+  const BatchStatistics<T>& batch(Index l) const { return work(l).batch; }
 
   // For the way of a row block: whether others read its rows, to sum the gradient.
   Ahead ahead_of(const Member& member) const {
@@ -121,12 +126,16 @@ class Pass {
   const Network& network() const { return network_; }
 
  private:
-  LayerWork<T>& at(Index l) { return works_[static_cast<std::size_t>(l)]; }
+  const LayerWork<T>& work(Index l) const {
+    return works_[static_cast<std::size_t>(l)];
+  }
+  LayerWork<T>& work(Index l) { return works_[static_cast<std::size_t>(l)]; }
   Panels<T> allocate(Index rows, Index columns);
   Panels<T> allocate_rows(Index columns) {
     return allocate(capacity_ + 2 * apart_, columns);  // such a gap after each half
   }
   Panels<T> placed(Panels<T> panels, Range rows) const {
+    eigen_assert(apart_ == 0 || rows.end <= second_half_ || rows.begin >= second_half_);
     if (panels && rows.begin >= second_half_) panels.data += apart_ * kLanes<T>;
     return panels;
   }
@@ -148,7 +157,7 @@ class Pass {
   Index apart_ = 0;  // rows between the halves of a batch that exchanges sums
   bool exchanges_ = false;
   Index pieces_ = 1;
-  Index second_half_ = 0;    // where it begins, if it lies apart; else after all rows
+  Index second_half_ = 0;    // where it begins, if sums are exchanged; else after all
   Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
   Panels<T> input_;
   std::vector<LayerWork<T>> works_;
@@ -186,11 +195,11 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
         if (!filled) source(block, rows, ahead);
         forward_rows(from, l, rows, ahead);
         batch_norm_collect(layer_rows(l, rows).x, rows, settings_.weight, block,
-                           at(l).batch);
+                           work(l).batch);
       });
       member.barrier([&] {
         batch_norm_combine(*network_.get<BatchNorm>(l), row_blocks(settings_.rows),
-                           at(l).batch);
+                           work(l).batch);
       });
       from = l;
       filled = true;

@@ -45,7 +45,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
   for (const GradientUnit& unit : units_)
     cost_before_.push_back(cost_before_.back() +
                            unit.dense.cost<T>(network_.width(unit.layer),
-                                              bool{pass_.work(unit.layer).block_sums}));
+                                              pass_.has_block_sums(unit.layer)));
   for (int i = 0; i < n_threads_; ++i) {
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitSize<T>);

@@ -116,7 +116,7 @@ void Trainer<T>::expect_around(std::size_t number, Range rows, bool updates,
   const auto& [layer, dense] = units_[number];
   const Index first = pass_.rows_of_piece(0).size();  // the rest is wanted later
   const Range rest{rows.begin + first, rows.end};
-  if (weights_are_far_ && !pass_.work(layer).block_sums && rest.size() > 0)
+  if (weights_are_far_ && !pass_.has_block_sums(layer) && rest.size() > 0)
     expect(pass_.layer_rows(layer, rest).dy, dense.outputs, rest, ahead);
 }
 
@@ -126,7 +126,7 @@ void Trainer<T>::expect_next_unit(std::size_t number, Range rows, Ahead& ahead) 
   if (number + 1 == units_.size()) return;
   const auto& [layer, dense] = units_[number];
   const auto& [next_layer, next] = units_[number + 1];
-  if (network_.get<BatchNorm>(next_layer) || pass_.work(next_layer).block_sums) return;
+  if (network_.get<BatchNorm>(next_layer) || pass_.has_block_sums(next_layer)) return;
   const Index end = rows.begin + pass_.rows_of_piece(0).size();
   const Range first{rows.begin, std::min(rows.end, end)};
   const LayerRows<T> work = pass_.layer_rows(next_layer, first);
@@ -203,7 +203,7 @@ template <class Rule>
 void Trainer<T>::update_batch_norm(Index layer, const Rule& rule) {
   using State = BatchNormState<T>;
   State& norm = parameters_.template get<State>(layer);
-  const BatchStatistics<T>& batch = pass_.work(layer).batch;
+  const BatchStatistics<T>& batch = pass_.batch(layer);
   const auto scale = [](const State& s) { return s.scale.data(); };
   const auto shift = [](const State& s) { return s.shift.data(); };
   const auto states = layer_states<State>(state_, layer, rule);

@@ -24,7 +24,8 @@ struct LayerRows {
 
 // A layer's part of a workspace, for all rows of a batch.
 template <class T>
-struct LayerWork : LayerRows<T> {
+struct LayerWork {
+  LayerRows<T> rows;
   Panels<T> block_sums;      // see dense_backward
   BatchStatistics<T> batch;  // of a batch norm
 };
