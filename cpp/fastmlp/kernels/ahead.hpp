@@ -34,38 +34,43 @@ class Ahead {
   void add(const void* start, Index bytes, Use use = Use::read) {
     if (size_ == kCapacity) return;
     const char* begin = static_cast<const char*>(start);
-    const auto in_line = reinterpret_cast<std::uintptr_t>(begin) % kAlignment;
+    const auto in_line =
+        static_cast<Index>(reinterpret_cast<std::uintptr_t>(begin) % kAlignment);
     eigen_assert(use == Use::read || in_line == 0);  // nobody else's line
-    pieces_[size_++] = {begin - in_line, begin + bytes, use};
+    pieces_[size_++] = {begin - in_line, divide_up(in_line + bytes, kLine), use};
   }
 
-  void ask(int lines) {
-    while (lines > 0 && size_ > 0) {
+  void ask(Index lines) {
+    while (size_ > 0) {
       Piece& piece = pieces_[size_ - 1];
-      const char* next = piece.begin;
-      for (; lines > 0 && next != piece.end; --lines) {
-        fetch(next, piece.use);
-        next += std::min<Index>(piece.end - next, kAlignment);
-      }
-      piece.begin = next;
-      if (next == piece.end) --size_;
+      const Index n = std::min(lines, piece.lines);
+      fetch(piece.next, n, piece.use);
+      piece.next += n * kLine;
+      piece.lines -= n;
+      if (piece.lines == 0) --size_;
+      lines -= n;
+      if (lines == 0) return;
     }
   }
 
  private:
+  static constexpr Index kLine = kAlignment;
   static constexpr std::size_t kCapacity = 256;
   struct Piece {
-    const char* begin;
-    const char* end;
+    const char* next;
+    Index lines;
     Use use;
   };
 
-  static void fetch(const char* line, Use use) {
-    if (use == Use::change) {
+  static void fetch(const char* line, Index lines, Use use) {
+    const char* const end = line + lines * kLine;
+    if (use == Use::read) {
+      for (; line != end; line += kLine) __builtin_prefetch(line, 0, 2);
+      return;
+    }
+    for (; line != end; line += kLine) {
       auto* const byte = const_cast<volatile char*>(line);
       *byte = *byte;
-    } else {
-      __builtin_prefetch(line, 0, 2);
     }
   }
 
