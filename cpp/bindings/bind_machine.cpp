@@ -1,10 +1,12 @@
-// What the module can say about the machine: threads, compiler, and how fast FMAs go.
+// What the module can say about the machine: threads, compiler, how fast FMAs go, and
+// whether a team pays.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <map>
 
 #include "arrays.hpp"
+#include "fastmlp/crowding.hpp"
 #include "fastmlp/kernels/peak.hpp"
 #include "fastmlp/parallel.hpp"
 
@@ -36,6 +38,19 @@ void bind_machine(py::module_& m) {
   m.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("n_threads"),
         py::arg("seconds"), py::call_guard<py::gil_scoped_release>(),
         "GFLOP/s of independent fused multiply-adds: what no product can exceed.");
+  py::class_<Crowding>(m, "Crowding",
+                       "Whether a team of threads pays; for tests of its decisions.")
+      .def(py::init())
+      .def_property_readonly("is_alone", &Crowding::is_alone)
+      .def("seconds", &Crowding::seconds, py::arg("offered"))
+      .def(
+          "record",
+          [](Crowding& self, double wall_seconds, double least_cpu_seconds, double work,
+             double least_alone) {
+            self.record({wall_seconds, least_cpu_seconds, work, least_alone});
+          },
+          py::arg("wall_seconds"), py::arg("least_cpu_seconds"), py::arg("work"),
+          py::arg("least_alone"));
   m.def("compiled_with", [] {
     return std::map<std::string, std::string>{
         {"compiler", __VERSION__},

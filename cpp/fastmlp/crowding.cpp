@@ -2,29 +2,77 @@
 #include "crowding.hpp"
 
 namespace fastmlp {
+namespace {
 
-void Crowding::record(double wall_seconds, double least_cpu_seconds, double work) {
-  constexpr double too_short = 1e-3;  // to tell anything
-  constexpr double crowded = 0.75;    // share of the time; 0.95 and more when alone
-  constexpr int first_look = 3;       // pieces, before the two ways are compared
-  constexpr int longest = 64;         // pieces
+constexpr double kTooShort = 1e-3;  // seconds, to tell anything of CPU time
+
+}  // namespace
+
+bool Crowding::Piece::is_crowded() const {
+  constexpr double share = 0.75;  // 0.95 and more when nobody else is there
+  return least_cpu_seconds < share * wall_seconds;
+}
+
+void Crowding::record(const Piece& piece) {
+  if (!calm_) {
+    compare(piece);
+  } else if (way_ == alone) {
+    end_trial(piece);
+  } else {
+    look(piece);
+  }
+}
+
+// Nothing has spoken against a team yet.
+void Crowding::look(const Piece& piece) {
+  records_[together].add(piece);
+  since_trial_ += piece.wall_seconds;
+  if (piece.wall_seconds >= kTooShort) {
+    const bool crowded = piece.is_crowded();
+    if (crowded && suspected_) {  // once may be chance
+      calm_ = false;
+      records_ = {};
+      records_[together].add(piece);
+      return;
+    }
+    suspected_ = crowded;
+  }
+  constexpr double share = 0.01;
+  const double trial =
+      std::max(kTrial, piece.wall_seconds * piece.least_alone / piece.work);
+  if (!suspected_ && since_trial_ >= std::max(until_trial_, trial / share)) {
+    way_ = alone;
+  }
+}
+
+// If one thread was faster, the team's next pieces have to be better than that.
+void Crowding::end_trial(const Piece& piece) {
+  constexpr double longest = 1.6;  // seconds
+  records_[alone] = {};
+  records_[alone].add(piece);
+  calm_ = records_[alone].rate() <= records_[together].rate();
+  if (!calm_) records_[together] = {};
+  way_ = together;
+  since_trial_ = 0;
+  until_trial_ = std::min(2 * until_trial_, longest);
+}
+
+void Crowding::compare(const Piece& piece) {
+  constexpr int first_look = 3;  // pieces, before the two ways are compared
+  constexpr int longest = 64;    // pieces
   if (way_ == together) {
-    if (wall_seconds < too_short) return;
-    if (least_cpu_seconds >= crowded * wall_seconds) {
+    if (piece.wall_seconds < kTooShort) return;
+    const bool faster = piece.work > records_[alone].rate() * piece.wall_seconds;
+    if (faster && !piece.is_crowded()) {
       *this = {};
       return;
     }
-    if (!suspected_) {  // once may be chance
-      suspected_ = true;
-      return;
-    }
   }
-  Record& mine = records_[way_];
-  mine = {mine.pieces + 1, mine.work / 2 + work, mine.seconds / 2 + wall_seconds};
+  records_[way_].add(piece);
   const bool alone_is_better = records_[alone].rate() > records_[together].rate();
   const Way better = alone_is_better ? alone : together;
   const Way other = alone_is_better ? together : alone;
-  if (mine.pieces < first_look) return;
+  if (records_[way_].pieces < first_look) return;
   if (records_[other].pieces < first_look) {
     way_ = other;
   } else if (until_other_-- > 0) {

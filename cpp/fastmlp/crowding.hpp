@@ -9,18 +9,24 @@
 
 namespace fastmlp {
 
-// Decides, piece by piece, whether a team still pays. Where other processes hold cores,
-// members get less CPU time than the clock shows and the others wait for them: beside
-// one busy process a team was measured 2 to 4 times slower than one thread, beside one
-// on every core up to twice as fast. So while that lasts, both ways are timed: the
-// better one goes on, and the other is tried again after ever longer whiles.
+// Decides, piece by piece, whether a team pays. Two things speak against it:
+// - Other processes hold cores: members get less CPU time than the clock shows, and the
+//   others wait for them. Beside one busy process a team was measured 2 to 4 times
+//   slower than one thread, beside one on every core up to twice as fast.
+// - Cores that are less than they seem: of a virtual machine, two may be threads of one
+//   core, or far apart, and that may change at any time (measured for half a minute:
+//   steps of 50 us by a team of two took 1.3 times as long as by one thread). Nothing
+//   but the time tells, so one thread is tried now and then, for a hundredth of the
+//   time at most.
+// While either lasts, both ways are timed: the better one goes on, and the other is
+// tried again after ever longer whiles.
 class Crowding {
  public:
   // Runs body(member) by a team of `wanted`, or by one thread; done() says afterwards
-  // how much work that was, in any unit.
+  // how much work that was, in any unit; `least`, less than which a piece cannot be.
   template <class Body, class Done>
-  void run(int wanted, Body&& body, Done&& done) {
-    const int threads = way_ == alone ? 1 : wanted;
+  void run(int wanted, double least, Body&& body, Done&& done) {
+    const int threads = is_alone() ? 1 : wanted;
     std::vector<double> cpu(static_cast<std::size_t>(threads), now());
     const double start = now();
     run_team(threads, [&](const Member& member) {
@@ -29,15 +35,29 @@ class Crowding {
       cpu[static_cast<std::size_t>(member.index)] = thread_seconds() - from;
     });
     if (wanted > 1)
-      record(now() - start, *std::min_element(cpu.begin(), cpu.end()),
-             static_cast<double>(done()));
+      record({now() - start, *std::min_element(cpu.begin(), cpu.end()),
+              static_cast<double>(done()), wanted * least});
   }
+
+  // Of the next piece: whether one thread does it, and how many seconds of those that
+  // are offered it should take.
+  bool is_alone() const { return way_ == alone; }
+  double seconds(double offered) const {
+    return calm_ && is_alone() ? std::min(offered, kTrial) : offered;
+  }
+
+  struct Piece {
+    double wall_seconds;
+    double least_cpu_seconds;  // of the member that had least
+    double work;
+    double least_alone;  // a team's work while one thread does the least it can
+
+    bool is_crowded() const;
+  };
+  void record(const Piece& piece);
 
  private:
   enum Way { together, alone };
-
-  // How long a piece took, the CPU time of the member that had least, and its work.
-  void record(double wall_seconds, double least_cpu_seconds, double work);
 
   // The pieces done one way; the latest weigh most.
   struct Record {
@@ -45,13 +65,28 @@ class Crowding {
     double work = 0;
     double seconds = 0;
     double rate() const { return pieces > 0 ? work / seconds : 0; }
+    void add(const Piece& piece) {
+      *this = {pieces + 1, work / 2 + piece.work, seconds / 2 + piece.wall_seconds};
+    }
   };
 
+  void look(const Piece& piece);
+  void end_trial(const Piece& piece);
+  void compare(const Piece& piece);
+
+  static constexpr double kTrial = 5e-4;  // seconds
+
   Way way_ = together;
-  bool suspected_ = false;  // the last piece together was crowded
   std::array<Record, 2> records_;
-  // Most crowds last less than a tenth of a second, such as threads that still spin
-  // after a matrix product of NumPy's.
+
+  // As long as nothing speaks against a team:
+  bool calm_ = true;
+  bool suspected_ = false;    // the last piece was crowded
+  double since_trial_ = 0;    // seconds
+  double until_trial_ = 0.1;  // seconds from one to the next, at least
+
+  // While both ways are timed. Most crowds last less than a tenth of a second, such as
+  // threads that still spin after a matrix product of NumPy's.
   int until_other_ = 2;  // pieces to go before the other way is tried
   int next_wait_ = 4;    // ... and from then to the next try
 };

@@ -74,7 +74,7 @@ void Trainer<T>::begin_epoch(const Index* order, Index rows,
 template <class T>
 auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
     -> Progress {
-  deadline_ = now() + seconds;
+  deadline_ = now() + crowding_.seconds(seconds);
   stop_ = position_ == rows_;
   // Short steps end in time without being asked in between.
   constexpr double short_step = 1e7;
@@ -83,7 +83,7 @@ auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
     prepare_step();
     const Index from = position_;
     crowding_.run(
-        n_threads_,
+        n_threads_, static_cast<double>(batch_size()),
         [this](const Member& member) {
           while (!stop_) step(member);
         },
