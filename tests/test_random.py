@@ -132,6 +132,23 @@ def test_shuffles_from_any_generator_by_calls(generator, monkeypatch):
     assert ours.randint(2**31) == numpys.randint(2**31)
 
 
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (np.frombuffer(np.arange(9).tobytes(), np.int64), "order must be writable"),
+        (np.arange(18)[::2], "order must be C-contiguous"),
+        (np.arange(9, dtype=np.int32), "order must have the dtype int64, got int32"),
+        (np.zeros((3, 3), np.int64), r"order must have the shape \(n,\), got \(3, 3\)"),
+    ],
+)
+def test_an_order_that_cannot_be_shuffled_in_place(order, message):
+    generator = np.random.MT19937(0)
+    before = order.copy()
+    with pytest.raises((TypeError, ValueError), match=message):
+        _core.shuffle(order, generator.capsule, mersenne_twister=True)
+    np.testing.assert_array_equal(order, before)
+
+
 def test_another_state_is_not_taken_for_a_twister():
     generator = np.random.MT19937(0)
     state = generator.state["state"]

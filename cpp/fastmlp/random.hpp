@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdint>
 
+#include "types.hpp"
+
 namespace fastmlp {
 
 // Philox4x32-10 for a batch of counters that differ in their first word: that word runs
@@ -160,7 +162,7 @@ void shuffle(Integer* order, std::int64_t n, Next&& next) {
   // Its lines are taken over first, in order, if they stay at hand: after an epoch they
   // are far away or read by another core, and stores wait for each other (20,000 rows:
   // 117 -> 74 us).
-  constexpr std::int64_t line = 64 / sizeof(Integer);
+  constexpr std::int64_t line = kAlignment / sizeof(Integer);
   constexpr std::int64_t at_hand = (std::int64_t{512} << 10) / sizeof(Integer);
   for (std::int64_t i = 0; i < n && n <= at_hand; i += line) {
     volatile Integer& element = order[i];
