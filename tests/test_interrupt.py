@@ -67,6 +67,10 @@ cases = {
         "rows": 2000, "widths": [20, 64], "batch_size": 32, "threads": 1,
         "delays": [0.05, 0.1, 0.2, 0.4, 0.7],
     },
+    "threads that exchange sums": {
+        "rows": 5000, "widths": [54, 128, 128], "batch_size": 256, "threads": 2,
+        "delays": [0.05, 0.1, 0.2, 0.4],
+    },
     "large network": {
         "rows": 5000, "widths": [784, 512, 512], "batch_size": 256, "threads": 2,
         "delays": [0.05, 0.3, 0.5, 1.0],
