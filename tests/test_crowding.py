@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fastmlp._core import Crowding
 
 THREADS = 2
+PIECE = 0.02  # seconds that a training offers
 
 
 @dataclass
@@ -28,30 +30,43 @@ neighbour = Machine(together=0.4, cpu=0.4)  # it holds one of the cores
 crowd = Machine(together=1.2, alone=0.7, cpu=0.5)  # on every core
 
 
-class Training:
-    """Pieces of an epoch, one after the other; time and work in total, and alone."""
+def cost(steps):
+    """Return in how much time so many are done: a part of one takes longer than that."""
+    part = steps % 1
+    return steps + ((1 - part) / 2 if part else 0)
 
-    def __init__(self, step=1e-4, epoch=1.0):
+
+class Training:
+    """Pieces of an epoch, one after the other; all time, and that of one thread."""
+
+    def __init__(self, step=1e-4, steps=1e4):
         self.crowding = Crowding()
         self.step = step  # seconds of one thread
-        self.epoch = epoch  # seconds at least; an epoch ends a piece
+        self.steps = self.left = steps  # of an epoch; a part is a smaller batch
         self.seconds = self.alone = 0.0
+        self.pieces_alone = 0
 
     def run(self, machine, seconds):
         """Return the steps done in so many seconds, in seconds of one thread."""
         work = passed = 0.0
         while passed < seconds:
             alone = self.crowding.is_alone
-            rate = machine.alone if alone else machine.together
-            offered = self.crowding.seconds(min(0.02, self.epoch))
-            wall = max(offered, self.step / rate)
-            share = 1.0 if alone else machine.cpu
+            rate = (machine.alone if alone else machine.together) / self.step
+            fit = math.ceil(self.crowding.seconds(PIECE) * rate)
+            done = min(self.left, max(1, fit))
+            wall = cost(done) / rate
             self.crowding.record(
-                wall, share * wall, rate * wall, least_alone=THREADS * self.step
+                wall,
+                wall if alone else machine.cpu * wall,
+                work=done,
+                least_work=1.0,
+                wanted=THREADS,
             )
+            self.left = self.left - done or self.steps
             passed += wall
-            work += rate * wall
+            work += done * self.step
             self.alone += wall if alone else 0.0
+            self.pieces_alone += alone
         self.seconds += passed
         return work / passed
 
@@ -60,45 +75,60 @@ class Training:
         self.run(machine, 0.5 + 100 * THREADS * self.step / machine.together)
 
 
+# Pieces of an epoch, epochs of some milliseconds and of less than one, an epoch that is
+# hardly longer than a piece, and steps that are longer than a trial and than a piece.
 lengths = pytest.mark.parametrize(
-    ("step", "epoch"), [(1e-4, 1.0), (1e-4, 0.0026), (4e-3, 1.0), (0.15, 0.6)]
+    ("step", "steps"),
+    [(1e-4, 1e4), (1e-4, 26), (1e-4, 7), (1e-4, 154.25), (4e-3, 250), (0.15, 4.5)],
 )
 
 
 @lengths
 @pytest.mark.parametrize("machine", [fine, hardly])
-def test_trials_cost_little(machine, step, epoch):
-    training = Training(step, epoch)
-    assert training.run(machine, 0.09) == pytest.approx(machine.together)
-    assert training.run(machine, 60.0) > 0.995 * machine.together
-    assert 0 < training.alone < 0.01 * training.seconds
+def test_trials_cost_little(machine, step, steps):
+    training = Training(step, steps)
+    training.run(machine, 0.09)
+    assert training.alone == 0
+    training.run(machine, 100.0)
+    assert 0 < training.alone < 0.015 * training.seconds
+
+
+def test_trials_become_rare():
+    """0.1, 0.2, 0.4, 0.8 seconds from one to the next, then 1.6."""
+    training = Training()
+    training.run(fine, 1.6)
+    assert training.pieces_alone == 4
+    training.run(fine, 16.0)
+    assert training.pieces_alone in (13, 14)
 
 
 @lengths
 @pytest.mark.parametrize("machine", [siblings, far_apart, neighbour, crowd])
-def test_the_better_way_goes_on(machine, step, epoch):
-    training = Training(step, epoch)
+def test_the_better_way_goes_on(machine, step, steps):
+    training = Training(step, steps)
     training.try_out(machine)
-    best = max(machine.together, machine.alone)
+    best = max(machine.together, machine.alone) * steps / cost(steps)
     assert training.run(machine, max(20.0, 600 * step)) > 0.93 * best
 
 
 @pytest.mark.parametrize("machine", [siblings, neighbour])
 def test_a_slow_team_is_found_out_soon(machine):
-    """Within a quarter of a second."""
     training = Training()
-    training.run(machine, 0.25)
-    assert training.crowding.is_alone
+    training.run(machine, 0.5)
+    assert training.alone > 0.2
 
 
 @lengths
 @pytest.mark.parametrize("machine", [siblings, neighbour, crowd])
-def test_a_team_comes_back(machine, step, epoch):
+def test_a_team_comes_back(machine, step, steps):
     """After 64 pieces at the latest."""
-    training = Training(step, epoch)
+    training = Training(step, steps)
     training.try_out(machine)
-    training.run(fine, 70 * max(0.02, step))
-    assert training.run(fine, 10.0) > 0.99 * fine.together
+    training.run(machine, 500 * max(PIECE, step))
+    training.run(fine, 70 * max(PIECE, step))
+    training.alone = training.seconds = 0.0
+    training.run(fine, 100.0)
+    assert training.alone < 0.03 * training.seconds
 
 
 @pytest.mark.parametrize("machine", [siblings, neighbour])
@@ -110,8 +140,8 @@ def test_one_bad_piece_is_chance(machine):
     assert training.alone < 0.01 * training.seconds
 
 
-def test_one_step_that_is_longer_than_all_others_waits():
-    """One thread needs seconds for a step: no trial before hundreds have passed."""
+def test_no_trial_where_a_step_would_take_too_long():
+    """One thread needs three seconds for one: none before hundreds have passed."""
     training = Training(step=3.0)
     training.run(fine, 100.0)
     assert training.alone == 0

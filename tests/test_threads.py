@@ -56,6 +56,17 @@ def test_large_network(core, dtype, norm, rate):
         same_bits(other, runs[0])
 
 
+def test_one_thread_in_between(core):
+    """After a tenth of a second a team makes way for one thread, for a moment."""
+    widths = 54, 128, 128, 7
+    layers, data = core.stack("relu", widths), draw(widths, "float32", 5000)
+    one, two = (
+        train(core, layers, data, ("adam", ()), "float32", n_threads, 256, epochs=150)
+        for n_threads in (1, 2)
+    )
+    same_bits(one, two)
+
+
 @pytest.mark.parametrize(
     ("widths", "batch_size", "least", "most"),
     [((20, 64, 2), 32, 1, 1), ((50, 100, 2), 200, 2, 4), (large, 256, 8, 8)],

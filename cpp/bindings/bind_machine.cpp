@@ -9,6 +9,7 @@
 #include "fastmlp/crowding.hpp"
 #include "fastmlp/kernels/peak.hpp"
 #include "fastmlp/parallel.hpp"
+#include "members.hpp"
 
 namespace py = pybind11;
 
@@ -38,19 +39,19 @@ void bind_machine(py::module_& m) {
   m.def("fma_peak", &fma_peak, py::arg("dtype"), py::arg("n_threads"),
         py::arg("seconds"), py::call_guard<py::gil_scoped_release>(),
         "GFLOP/s of independent fused multiply-adds: what no product can exceed.");
-  py::class_<Crowding>(m, "Crowding",
-                       "Whether a team of threads pays; for tests of its decisions.")
+  plain_class<Crowding>(m, "Crowding",
+                        "Whether a team of threads pays; for tests of its decisions.")
       .def(py::init())
       .def_property_readonly("is_alone", &Crowding::is_alone)
       .def("seconds", &Crowding::seconds, py::arg("offered"))
       .def(
           "record",
           [](Crowding& self, double wall_seconds, double least_cpu_seconds, double work,
-             double least_alone) {
-            self.record({wall_seconds, least_cpu_seconds, work, least_alone});
+             double least_work, int wanted) {
+            self.record({wall_seconds, least_cpu_seconds, work, least_work, wanted});
           },
           py::arg("wall_seconds"), py::arg("least_cpu_seconds"), py::arg("work"),
-          py::arg("least_alone"));
+          py::arg("least_work"), py::arg("wanted"));
   m.def("compiled_with", [] {
     return std::map<std::string, std::string>{
         {"compiler", __VERSION__},

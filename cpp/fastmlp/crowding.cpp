@@ -2,15 +2,14 @@
 #include "crowding.hpp"
 
 namespace fastmlp {
-namespace {
-
-constexpr double kTooShort = 1e-3;  // seconds, to tell anything of CPU time
-
-}  // namespace
 
 bool Crowding::Piece::is_crowded() const {
   constexpr double share = 0.75;  // 0.95 and more when nobody else is there
-  return least_cpu_seconds < share * wall_seconds;
+  return is_long() && least_cpu_seconds < share * wall_seconds;
+}
+
+double Crowding::Piece::trial_seconds() const {
+  return std::max(kTrial, wanted * least_work * wall_seconds / work);
 }
 
 void Crowding::record(const Piece& piece) {
@@ -27,7 +26,7 @@ void Crowding::record(const Piece& piece) {
 void Crowding::look(const Piece& piece) {
   records_[together].add(piece);
   since_trial_ += piece.wall_seconds;
-  if (piece.wall_seconds >= kTooShort) {
+  if (piece.is_long()) {
     const bool crowded = piece.is_crowded();
     if (crowded && suspected_) {  // once may be chance
       calm_ = false;
@@ -38,15 +37,14 @@ void Crowding::look(const Piece& piece) {
     suspected_ = crowded;
   }
   constexpr double share = 0.01;
-  const double trial =
-      std::max(kTrial, piece.wall_seconds * piece.least_alone / piece.work);
-  if (!suspected_ && since_trial_ >= std::max(until_trial_, trial / share)) {
+  if (since_trial_ >= std::max(until_trial_, piece.trial_seconds() / share))
     way_ = alone;
-  }
 }
 
-// If one thread was faster, the team's next pieces have to be better than that.
+// If one thread was faster, the team's next pieces have to be better than that. The
+// little that is left of an epoch tells nothing: then once more.
 void Crowding::end_trial(const Piece& piece) {
+  if (piece.work < piece.least_work) return;
   constexpr double longest = 1.6;  // seconds
   records_[alone] = {};
   records_[alone].add(piece);
@@ -60,13 +58,10 @@ void Crowding::end_trial(const Piece& piece) {
 void Crowding::compare(const Piece& piece) {
   constexpr int first_look = 3;  // pieces, before the two ways are compared
   constexpr int longest = 64;    // pieces
-  if (way_ == together) {
-    if (piece.wall_seconds < kTooShort) return;
-    const bool faster = piece.work > records_[alone].rate() * piece.wall_seconds;
-    if (faster && !piece.is_crowded()) {
-      *this = {};
-      return;
-    }
+  if (way_ == together && piece.is_long() && !piece.is_crowded() &&
+      piece.work > records_[alone].rate() * piece.wall_seconds) {
+    *this = {};
+    return;
   }
   records_[way_].add(piece);
   const bool alone_is_better = records_[alone].rate() > records_[together].rate();

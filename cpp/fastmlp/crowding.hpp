@@ -16,14 +16,15 @@ namespace fastmlp {
 // - Cores that are less than they seem: of a virtual machine, two may be threads of one
 //   core, or far apart, and that may change at any time (measured for half a minute:
 //   steps of 50 us by a team of two took 1.3 times as long as by one thread). Nothing
-//   but the time tells, so one thread is tried now and then, for a hundredth of the
-//   time at most.
+//   but the time tells, so one thread is tried now and then, for about a hundredth of
+//   the time at most.
 // While either lasts, both ways are timed: the better one goes on, and the other is
 // tried again after ever longer whiles.
 class Crowding {
  public:
   // Runs body(member) by a team of `wanted`, or by one thread; done() says afterwards
-  // how much work that was, in any unit; `least`, less than which a piece cannot be.
+  // how much work that was, in any unit. It is `least` at least, but where an epoch
+  // ends.
   template <class Body, class Done>
   void run(int wanted, double least, Body&& body, Done&& done) {
     const int threads = is_alone() ? 1 : wanted;
@@ -36,7 +37,7 @@ class Crowding {
     });
     if (wanted > 1)
       record({now() - start, *std::min_element(cpu.begin(), cpu.end()),
-              static_cast<double>(done()), wanted * least});
+              static_cast<double>(done()), least, wanted});
   }
 
   // Of the next piece: whether one thread does it, and how many seconds of those that
@@ -50,9 +51,16 @@ class Crowding {
     double wall_seconds;
     double least_cpu_seconds;  // of the member that had least
     double work;
-    double least_alone;  // a team's work while one thread does the least it can
+    double least_work;
+    int wanted;  // threads
 
+    // Seconds are needed to tell.
+    bool is_long() const { return wall_seconds >= 1e-3; }
     bool is_crowded() const;
+    // Seconds that a trial is going to take, after a piece by a team: if that was
+    // `wanted` times as fast as one thread, which works for kTrial or does the least
+    // there is.
+    double trial_seconds() const;
   };
   void record(const Piece& piece);
 

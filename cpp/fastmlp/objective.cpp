@@ -81,8 +81,8 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
                            rows.begin > 0, gradient_scratch_[thread].data());
     });
   };
-  crowding_.run(n_threads_, static_cast<double>(rows.size()), by_member,
-                [&] { return rows.size(); });
+  const auto chunk = static_cast<double>(std::min(data_.x.rows, kChunkRows));
+  crowding_.run(n_threads_, chunk, by_member, [&] { return rows.size(); });
   return std::accumulate(block_loss_.begin(),
                          block_loss_.begin() + row_blocks(rows.size()), 0.0);
 }

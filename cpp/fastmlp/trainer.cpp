@@ -83,7 +83,7 @@ auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
     prepare_step();
     const Index from = position_;
     crowding_.run(
-        n_threads_, static_cast<double>(batch_size()),
+        n_threads_, static_cast<double>(std::min(batch_size(), rows_)),
         [this](const Member& member) {
           while (!stop_) step(member);
         },

@@ -41,7 +41,7 @@ class Trainer {
   void begin_epoch(const Index* order, Index rows, const double* learning_rates);
 
   enum class Progress { epoch_done, time_up, abandoned };
-  // Works for about `seconds`, or one step if that is longer. Member 0 asks
+  // Works for about `seconds` at most, or one step if that is longer. Member 0 asks
   // `keep_going` between row blocks; a step abandoned there has changed nothing.
   Progress run(double seconds, const std::function<bool()>& keep_going);
 
