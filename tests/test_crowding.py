@@ -76,10 +76,11 @@ class Training:
 
 
 # Pieces of an epoch, epochs of some milliseconds and of less than one, an epoch that is
-# hardly longer than a piece, and steps that are longer than a trial and than a piece.
+# hardly longer than a piece by `siblings`, steps that are longer than a trial, and than
+# a piece (five to an epoch, the last one small).
 lengths = pytest.mark.parametrize(
     ("step", "steps"),
-    [(1e-4, 1e4), (1e-4, 26), (1e-4, 7), (1e-4, 154.25), (4e-3, 250), (0.15, 4.5)],
+    [(1e-4, 1e4), (1e-4, 26), (1e-4, 7), (1e-4, 156.25), (4e-3, 250), (0.15, 4.1)],
 )
 
 
@@ -107,8 +108,10 @@ def test_trials_become_rare():
 def test_the_better_way_goes_on(machine, step, steps):
     training = Training(step, steps)
     training.try_out(machine)
+    stretch = max(20.0, 600 * step)
+    training.run(machine, stretch)
     best = max(machine.together, machine.alone) * steps / cost(steps)
-    assert training.run(machine, max(20.0, 600 * step)) > 0.93 * best
+    assert training.run(machine, stretch) > 0.95 * best
 
 
 @pytest.mark.parametrize("machine", [siblings, neighbour])
@@ -120,15 +123,18 @@ def test_a_slow_team_is_found_out_soon(machine):
 
 @lengths
 @pytest.mark.parametrize("machine", [siblings, neighbour, crowd])
-def test_a_team_comes_back(machine, step, steps):
+@pytest.mark.parametrize("phase", range(5))
+def test_a_team_comes_back(machine, step, steps, phase):
     """After 64 pieces at the latest."""
     training = Training(step, steps)
     training.try_out(machine)
-    training.run(machine, 500 * max(PIECE, step))
-    training.run(fine, 70 * max(PIECE, step))
+    training.run(machine, (500 + phase) * max(PIECE, step))
+    training.run(fine, 80 * max(PIECE, step))
     training.alone = training.seconds = 0.0
-    training.run(fine, 100.0)
-    assert training.alone < 0.03 * training.seconds
+    training.run(fine, 30.0)
+    # Of pieces under a millisecond nothing but the rate tells: one in 65 is tried alone.
+    bound = 0.03 if machine.cpu < 1 and steps * step < 1e-3 else 0.015
+    assert training.alone < bound * training.seconds
 
 
 @pytest.mark.parametrize("machine", [siblings, neighbour])
@@ -137,7 +143,36 @@ def test_one_bad_piece_is_chance(machine):
     for _ in range(20):
         training.run(machine, 0.01)
         training.run(fine, 0.09)
-    assert training.alone < 0.01 * training.seconds
+    assert training.pieces_alone <= 4  # after 0.1, 0.3, 0.7 and 1.5 seconds
+
+
+def test_processor_time_of_short_pieces_tells_nothing():
+    training = Training(step=1e-4, steps=7)
+    training.run(Machine(together=1.8, cpu=0.5), 20.0)
+    assert training.alone < 0.015 * training.seconds
+
+
+def test_a_lucky_trial():
+    """The team's next pieces are compared with it, not those before."""
+    crowding = Crowding()
+
+    def piece(rate, seconds=PIECE):
+        crowding.record(
+            seconds, seconds, work=rate * seconds, least_work=1e-4, wanted=THREADS
+        )
+
+    for _ in range(5):
+        assert not crowding.is_alone
+        piece(rate=1.2)
+    assert crowding.is_alone
+    piece(rate=1.5, seconds=crowding.seconds(PIECE))
+    for _ in range(3):
+        assert not crowding.is_alone
+        piece(rate=1.2)
+    for _ in range(2):
+        assert crowding.is_alone
+        piece(rate=1.0)
+    assert not crowding.is_alone
 
 
 def test_no_trial_where_a_step_would_take_too_long():

@@ -57,7 +57,7 @@ def test_large_network(core, dtype, norm, rate):
 
 
 def test_one_thread_in_between(core):
-    """After a tenth of a second a team makes way for one thread, for a moment."""
+    """A team makes way for one thread for a moment, if a tenth of a second is enough."""
     widths = 54, 128, 128, 7
     layers, data = core.stack("relu", widths), draw(widths, "float32", 5000)
     one, two = (

@@ -5,7 +5,7 @@ namespace fastmlp {
 
 bool Crowding::Piece::is_crowded() const {
   constexpr double share = 0.75;  // 0.95 and more when nobody else is there
-  return is_long() && least_cpu_seconds < share * wall_seconds;
+  return least_cpu_seconds < share * wall_seconds;
 }
 
 double Crowding::Piece::trial_seconds() const {
@@ -13,6 +13,7 @@ double Crowding::Piece::trial_seconds() const {
 }
 
 void Crowding::record(const Piece& piece) {
+  if (piece.work < piece.least_work) return;  // what was left of an epoch tells nothing
   if (!calm_) {
     compare(piece);
   } else if (way_ == alone) {
@@ -27,24 +28,22 @@ void Crowding::look(const Piece& piece) {
   records_[together].add(piece);
   since_trial_ += piece.wall_seconds;
   if (piece.is_long()) {
-    const bool crowded = piece.is_crowded();
-    if (crowded && suspected_) {  // once may be chance
+    const bool twice = crowded_ && piece.is_crowded();  // once may be chance
+    crowded_ = piece.is_crowded();
+    if (twice) {
       calm_ = false;
       records_ = {};
       records_[together].add(piece);
       return;
     }
-    suspected_ = crowded;
   }
   constexpr double share = 0.01;
   if (since_trial_ >= std::max(until_trial_, piece.trial_seconds() / share))
     way_ = alone;
 }
 
-// If one thread was faster, the team's next pieces have to be better than that. The
-// little that is left of an epoch tells nothing: then once more.
+// If one thread was faster, the team's next pieces have to be better than that.
 void Crowding::end_trial(const Piece& piece) {
-  if (piece.work < piece.least_work) return;
   constexpr double longest = 1.6;  // seconds
   records_[alone] = {};
   records_[alone].add(piece);
@@ -70,6 +69,8 @@ void Crowding::compare(const Piece& piece) {
   if (records_[way_].pieces < first_look) return;
   if (records_[other].pieces < first_look) {
     way_ = other;
+  } else if (!alone_is_better && !crowded_) {
+    *this = {};
   } else if (until_other_-- > 0) {
     way_ = better;
   } else {

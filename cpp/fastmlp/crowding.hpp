@@ -1,4 +1,4 @@
-// Threads on a busy machine: whether a team still pays.
+// Whether a team of threads pays, found out by timing it.
 #pragma once
 
 #include <algorithm>
@@ -23,10 +23,10 @@ namespace fastmlp {
 class Crowding {
  public:
   // Runs body(member) by a team of `wanted`, or by one thread; done() says afterwards
-  // how much work that was, in any unit. It is `least` at least, but where an epoch
+  // how much work that was, in any unit; less than `least_work` only where an epoch
   // ends.
   template <class Body, class Done>
-  void run(int wanted, double least, Body&& body, Done&& done) {
+  void run(int wanted, double least_work, Body&& body, Done&& done) {
     const int threads = is_alone() ? 1 : wanted;
     std::vector<double> cpu(static_cast<std::size_t>(threads), now());
     const double start = now();
@@ -37,7 +37,7 @@ class Crowding {
     });
     if (wanted > 1)
       record({now() - start, *std::min_element(cpu.begin(), cpu.end()),
-              static_cast<double>(done()), least, wanted});
+              static_cast<double>(done()), least_work, wanted});
   }
 
   // Of the next piece: whether one thread does it, and how many seconds of those that
@@ -51,10 +51,10 @@ class Crowding {
     double wall_seconds;
     double least_cpu_seconds;  // of the member that had least
     double work;
-    double least_work;
-    int wanted;  // threads
+    double least_work;  // a piece that has less is what was left of an epoch
+    int wanted;         // threads
 
-    // Seconds are needed to tell.
+    // Enough for CPU time to tell anything.
     bool is_long() const { return wall_seconds >= 1e-3; }
     bool is_crowded() const;
     // Seconds that a trial is going to take, after a piece by a team: if that was
@@ -86,10 +86,10 @@ class Crowding {
 
   Way way_ = together;
   std::array<Record, 2> records_;
+  bool crowded_ = false;  // the last long piece was; later, that is why both are timed
 
   // As long as nothing speaks against a team:
   bool calm_ = true;
-  bool suspected_ = false;    // the last piece was crowded
   double since_trial_ = 0;    // seconds
   double until_trial_ = 0.1;  // seconds from one to the next, at least
 
