@@ -55,6 +55,15 @@ def test_drawn_in_double_and_rounded(name):
         np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
+def test_weights_begin_at_a_cache_line(name, dtype):
+    function = initializers.registry[name]
+    for seed in range(3):
+        weights, _ = function(FAN_IN, FAN_OUT, RandomState(seed), "relu", dtype)
+        assert weights.ctypes.data % 64 == 0
+        assert weights.flags.c_contiguous
+        assert weights.flags.writeable
+
+
 def test_biases_are_zero_but_for_those_of_scikit_learn(name):
     _, biases = draw(name)
     if name == "sklearn":

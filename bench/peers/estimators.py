@@ -48,8 +48,9 @@ class Estimator(Session):
         model = self.model()
         classes = np.arange(self.case.classes)
         model.partial_fit(self.x[:256], self.y[:256], classes=classes)
-        model.coefs_ = [w for w, _ in self.weights]
-        model.intercepts_ = [b for _, b in self.weights]
+        for i, (weights, biases) in enumerate(self.weights):
+            model.coefs_[i][...] = weights
+            model.intercepts_[i][...] = biases
         return model
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import MT19937, RandomState
 from numpy.typing import DTypeLike, NDArray
 
-from . import _core
+from . import _aligned, _core
 
 
 def shuffle(random_state: RandomState, order: NDArray[np.int64]) -> None:
@@ -28,14 +28,14 @@ def uniform(
 ) -> NDArray[Any]:
     """Return ``random_state.uniform(-bound, bound, shape)``, rounded to `dtype`."""
     generator = _generator_of(random_state)
-    dtype = np.dtype(dtype)
+    numbers = _aligned.empty(shape, dtype)
     if (
         type(generator) is not MT19937
-        or dtype not in _core.networks
+        or numbers.dtype not in _core.networks
         or not _draws_alike()
     ):
-        return random_state.uniform(-bound, bound, shape).astype(dtype, copy=False)
-    numbers = np.empty(shape, dtype)
+        numbers[...] = random_state.uniform(-bound, bound, shape)
+        return numbers
     with generator.lock:
         _core.uniform(numbers.reshape(-1), -bound, bound, generator.capsule)
     return numbers
@@ -48,7 +48,9 @@ def normal(
     dtype: DTypeLike,
 ) -> NDArray[Any]:
     """Return ``random_state.normal(0, deviation, shape)``, rounded to `dtype`."""
-    return random_state.normal(0.0, deviation, shape).astype(dtype, copy=False)
+    numbers = _aligned.empty(shape, dtype)
+    numbers[...] = random_state.normal(0.0, deviation, shape)
+    return numbers
 
 
 def _generator_of(random_state: RandomState) -> Any:

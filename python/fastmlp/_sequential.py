@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils import check_random_state
 
-from . import _core
+from . import _aligned, _core
 from ._threads import effective_n_threads
 from .initializers import _draw
-
-_CACHE_LINE = 64  # bytes
 
 
 def _as_floats(values: ArrayLike, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -33,12 +31,8 @@ def _views(
 ) -> dict[str, NDArray[Any]]:
     """Return arrays of zeros that lie one after the other in one aligned block."""
     sizes = [prod(shape) for shape in shapes.values()]
-    n_bytes = sum(sizes) * dtype.itemsize
-    raw = np.zeros(n_bytes + _CACHE_LINE, np.uint8)
-    start = -raw.ctypes.data % _CACHE_LINE
-    block = raw[start : start + n_bytes].view(dtype)
     ends = np.cumsum(sizes, dtype=np.intp)
-    parts = np.split(block, ends[:-1])
+    parts = np.split(_aligned.zeros((sum(sizes),), dtype), ends[:-1])
     return {
         name: part.reshape(shape)
         for (name, shape), part in zip(shapes.items(), parts, strict=False)
