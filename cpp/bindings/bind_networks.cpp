@@ -129,9 +129,8 @@ void bind_network(py::module_& m, const char* name, const char* workspace_name,
           py::arg("workspace"), py::kw_only(), py::arg("n_threads"),
           "Fills `gradients`; returns the gradient with respect to the input.");
   cls.def("predict", &predict_rows<T>, py::arg("x"), py::arg("parameters"),
-          py::arg("loss"), py::kw_only(), py::arg("n_threads"),
-          py::arg("check_finite") = false, py::arg("rows") = py::none(),
-          py::arg("both_classes") = false,
+          py::arg("loss"), py::arg("n_threads"), py::arg("check_finite") = false,
+          py::arg("rows") = py::none(), py::arg("both_classes") = false,
           "The loss's predictions for all rows or for `rows`, in bounded memory; with "
           "`both_classes`, a single output becomes the second of two columns.");
   registry[py::dtype::of<T>()] = cls;

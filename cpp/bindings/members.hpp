@@ -10,6 +10,29 @@
 #include "fastmlp/family.hpp"
 #include "fastmlp/types.hpp"
 
+namespace pybind11::detail {
+
+// A member of a family by its class. pybind11's own caster of a variant tries one after
+// another, and each that does not fit raises an AttributeError and drops it: a third of
+// a microsecond, a tenth of the time of a small prediction.
+template <class... Members>
+  requires(... && requires { Members::class_name; })
+struct type_caster<std::variant<Members...>>
+    : variant_caster<std::variant<Members...>> {
+  bool load(handle object, bool) {
+    return ((isinstance<Members>(object) && take<Members>(object)) || ...);
+  }
+
+ private:
+  template <class Member>
+  bool take(handle object) {
+    this->value = object.cast<const Member&>();
+    return true;
+  }
+};
+
+}  // namespace pybind11::detail
+
 namespace fastmlp::bindings {
 
 namespace py = pybind11;

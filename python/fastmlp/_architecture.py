@@ -213,8 +213,12 @@ def _is_plain(array: object, dtype: np.dtype[Any], writable: bool) -> bool:
 def parameters_dtype(model: Any) -> np.dtype[Any]:
     """Return the precision of a fitted model: that of its weights."""
     first: np.dtype[Any] = model.coefs_[0].dtype
-    if first in _core.networks and all(coef.dtype == first for coef in model.coefs_):
-        return first
+    for coef in model.coefs_:
+        if coef.dtype != first:
+            break
+    else:
+        if first in _core.networks:
+            return first
     if any(coef.dtype.kind not in "biuf" for coef in model.coefs_):
         raise TypeError("coefs_ must hold arrays of real numbers")
     common = np.result_type(np.float32, *model.coefs_)

@@ -46,7 +46,9 @@ def loss_of(model: Any) -> Any:
 
 def threads_for(model: Any, n_rows: int) -> int:
     """Return the number of threads to use for one pass over so many rows."""
-    n_weights = sum([coef.size for coef in model.coefs_])
+    n_weights = 0
+    for coef in model.coefs_:
+        n_weights += coef.size
     if n_rows * n_weights < _SERIAL_WORK:
         return 1
     return effective_n_threads(model.n_threads)
@@ -126,12 +128,10 @@ def _predict(model: Any, X: Any, both_classes: bool, *, quick: bool) -> NDArray[
         arrays = listed_arrays(model, network)
     else:
         arrays = fitted_arrays(model, network.slices, dtype)
+    n_threads = threads_for(model, X.shape[0])
+    # By position: names would be a tenth of the time of a small row.
+    check_finite, rows = quick, None
     outputs: NDArray[Any] = network.predict(
-        X,
-        arrays,
-        loss_of(model),
-        n_threads=threads_for(model, X.shape[0]),
-        check_finite=quick,
-        both_classes=both_classes,
+        X, arrays, loss_of(model), n_threads, check_finite, rows, both_classes
     )
     return outputs

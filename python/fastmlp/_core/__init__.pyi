@@ -83,7 +83,6 @@ class _Network:
         x: Any,
         parameters: list[NDArray[Any]],
         loss: nn._Loss,
-        *,
         n_threads: int,
         check_finite: bool = False,
         rows: NDArray[np.int64] | None = None,
