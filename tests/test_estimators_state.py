@@ -85,6 +85,14 @@ def test_partial_fit_after_early_stopping(kind, data):
     assert np.isfinite(model.best_loss_)
 
 
+@pytest.mark.parametrize(
+    "how", [{}, {"solver": "sgd"}, {"solver": "lbfgs"}, {"early_stopping": True}], ids=str
+)
+def test_fitted_weights_begin_at_a_cache_line(kind, data, how):
+    model = kind(**settings, **how).fit(*data)
+    assert [coef.ctypes.data % 64 for coef in model.coefs_] == [0, 0]
+
+
 def test_held_out_rows_without_weight(kind, data):
     weight = np.zeros(len(data[1]))
     weight[0] = 1

@@ -55,13 +55,21 @@ def test_drawn_in_double_and_rounded(name):
         np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
-def test_weights_begin_at_a_cache_line(name, dtype):
+def test_drawn_at_a_cache_line(name, dtype):
     function = initializers.registry[name]
     for seed in range(3):
         weights, _ = function(FAN_IN, FAN_OUT, RandomState(seed), "relu", dtype)
         assert weights.ctypes.data % 64 == 0
         assert weights.flags.c_contiguous
         assert weights.flags.writeable
+
+
+@pytest.mark.parametrize("integer", [np.int16, np.int32, np.uint8])
+def test_sizes_may_be_narrow_integers(name, integer):
+    function = initializers.registry[name]
+    sizes = integer(200), integer(255)
+    weights, biases = function(*sizes, RandomState(0), "relu")
+    assert (weights.shape, biases.shape) == ((200, 255), (255,))
 
 
 def test_biases_are_zero_but_for_those_of_scikit_learn(name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastmlp import nn
+from fastmlp import _core, nn
 
 LAYOUTS = {
     "fortran": np.asfortranarray,
@@ -117,6 +117,16 @@ def test_bad_loss(net, x):
         TypeError, match=r"loss must be .*SoftmaxCrossEntropy.* got 'mse'"
     ):
         net.predict(x, "mse")
+
+
+@pytest.mark.parametrize("wrong", [None, nn.SquaredError, nn.ReLU(), "relu", 3])
+def test_the_core_takes_members_of_a_family_alone(wrong):
+    weights = [np.zeros((2, 1)), np.zeros(1)]
+    network = _core.networks[np.dtype("float64")]([_core.nn.Dense(2, 1)])
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        network.predict(np.zeros((1, 2)), weights, wrong, 1)
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        _core.update(wrong, [], [], [], [], learning_rate=0.1, step=1)
 
 
 @pytest.mark.parametrize(

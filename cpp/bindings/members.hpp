@@ -12,20 +12,19 @@
 
 namespace pybind11::detail {
 
-// A member of a family by its class. pybind11's own caster of a variant tries one after
-// another, and each that does not fit raises an AttributeError and drops it: a third of
-// a microsecond, a tenth of the time of a small prediction.
+// A member of a family by its class, which nothing derives from. pybind11's own caster of
+// a variant tries one after another, and each that does not fit raises an AttributeError
+// and drops it: a third of a microsecond, a tenth of the time of a small prediction.
 template <class... Members>
   requires(... && requires { Members::class_name; })
 struct type_caster<std::variant<Members...>>
     : variant_caster<std::variant<Members...>> {
-  bool load(handle object, bool) {
-    return ((isinstance<Members>(object) && take<Members>(object)) || ...);
-  }
+  bool load(handle object, bool) { return (take<Members>(object) || ...); }
 
  private:
   template <class Member>
   bool take(handle object) {
+    if (!type::handle_of(object).is(type::of<Member>())) return false;
     this->value = object.cast<const Member&>();
     return true;
   }

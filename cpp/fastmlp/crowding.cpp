@@ -48,7 +48,10 @@ void Crowding::end_trial(const Piece& piece) {
   records_[alone] = {};
   records_[alone].add(piece);
   calm_ = records_[alone].rate() <= records_[together].rate();
-  if (!calm_) records_[together] = {};
+  if (!calm_) {
+    records_[together] = {};
+    crowded_ = false;
+  }
   way_ = together;
   since_trial_ = 0;
   until_trial_ = std::min(2 * until_trial_, longest);

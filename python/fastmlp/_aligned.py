@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -13,18 +14,25 @@ _CACHE_LINE = 64  # bytes; NumPy's own large arrays begin 16 bytes after one
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Return an array of any numbers."""
-    n_bytes = prod(shape) * np.dtype(dtype).itemsize
-    return _placed(np.empty(n_bytes + _CACHE_LINE, np.uint8), shape, dtype)
+    return _placed(np.empty, shape, dtype)
 
 
 def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Return an array of zeros."""
-    n_bytes = prod(shape) * np.dtype(dtype).itemsize
-    return _placed(np.zeros(n_bytes + _CACHE_LINE, np.uint8), shape, dtype)
+    return _placed(np.zeros, shape, dtype)
+
+
+def copy(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Return a copy, with its own dtype where none is given."""
+    copied = empty(array.shape, array.dtype if dtype is None else dtype)
+    copied[...] = array
+    return copied
 
 
 def _placed(
-    room: NDArray[np.uint8], shape: tuple[int, ...], dtype: DTypeLike
+    allocate: Callable[..., NDArray[Any]], shape: tuple[int, ...], dtype: DTypeLike
 ) -> NDArray[Any]:
+    n_bytes = prod(map(int, shape)) * np.dtype(dtype).itemsize
+    room = allocate(n_bytes + _CACHE_LINE, np.uint8)
     start = -room.ctypes.data % _CACHE_LINE
-    return room[start : start + room.size - _CACHE_LINE].view(dtype).reshape(shape)
+    return room[start : start + n_bytes].view(dtype).reshape(shape)

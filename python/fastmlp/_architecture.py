@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from . import _aligned, _core
 from ._core import nn
 from ._sklearn_compat import StrOptions
 
@@ -252,6 +252,6 @@ def array_attributes(model: object) -> list[str]:
 def copied_arrays(model: object) -> dict[str, list[NDArray[Any]]]:
     """Return the model's lists of arrays by attribute, copied."""
     return {
-        name: [array.copy() for array in getattr(model, name)]
+        name: [_aligned.copy(array) for array in getattr(model, name)]
         for name in array_attributes(model)
     }

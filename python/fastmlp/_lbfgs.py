@@ -9,7 +9,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from . import _core
+from . import _aligned, _core
 from ._architecture import Slices, set_fitted_arrays
 from ._callbacks import FitCallbacks
 from ._problem import Problem
@@ -110,7 +110,7 @@ class _Iterations:
     def set_arrays(self, packed: NDArray[Any]) -> None:
         """Give the model new arrays, in the dtype of those it had."""
         parts = self._objective.packing.views(packed)
-        arrays = [part.astype(self._dtype) for part in parts]
+        arrays = [_aligned.copy(part, self._dtype) for part in parts]
         set_fitted_arrays(self._model, self._slices, arrays)
 
 
