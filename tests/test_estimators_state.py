@@ -86,7 +86,9 @@ def test_partial_fit_after_early_stopping(kind, data):
 
 
 @pytest.mark.parametrize(
-    "how", [{}, {"solver": "sgd"}, {"solver": "lbfgs"}, {"early_stopping": True}], ids=str
+    "how",
+    [{}, {"solver": "sgd"}, {"solver": "lbfgs"}, {"early_stopping": True}],
+    ids=str,
 )
 def test_fitted_weights_begin_at_a_cache_line(kind, data, how):
     model = kind(**settings, **how).fit(*data)

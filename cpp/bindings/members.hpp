@@ -12,9 +12,10 @@
 
 namespace pybind11::detail {
 
-// A member of a family by its class, which nothing derives from. pybind11's own caster of
-// a variant tries one after another, and each that does not fit raises an AttributeError
-// and drops it: a third of a microsecond, a tenth of the time of a small prediction.
+// A member of a family by its class, which nothing derives from. pybind11's own caster
+// of a variant tries one after another, and each that does not fit raises an
+// AttributeError and drops it: a third of a microsecond, a tenth of the time of a small
+// prediction.
 template <class... Members>
   requires(... && requires { Members::class_name; })
 struct type_caster<std::variant<Members...>>
