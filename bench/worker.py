@@ -38,6 +38,7 @@ class Worker:
         return self._repeat(kind, at_least)
 
     def _train(self, at_least: float) -> tuple[float, float]:
+        self.session.warm_up()
         wall = cpu = 0.0
         epochs = 0
         while wall < at_least:
@@ -58,6 +59,7 @@ class Worker:
                 n *= 2
             self.calls[kind] = call, max(1, round(n * at_least / seconds))
         call, n = self.calls[kind]
+        call()
         cpu = time.process_time()
         seconds = timeit.timeit(call, number=n)
         return seconds / n, (time.process_time() - cpu) / seconds

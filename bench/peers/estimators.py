@@ -38,10 +38,12 @@ class Estimator(Session):
 
     def train(self, orders: list[np.ndarray] | None = None) -> list[float]:
         """Fit anew; the seed gives the same start and orders as `Case.start`."""
-        del orders
+        model = self.model()
+        if orders is not None:
+            model.set_params(max_iter=len(orders))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return self.model().fit(self.x, self.y).loss_curve_
+            return model.fit(self.x, self.y).loss_curve_
 
     def fitted(self):
         """Return a model with the initial weights, fitted in name only."""

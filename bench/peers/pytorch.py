@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 from torch import nn
@@ -59,9 +57,9 @@ class Torch(Session):
         """Train on the picked rows; return the sum of their losses."""
         raise NotImplementedError
 
-    def train(self, orders: Iterable[np.ndarray] | None = None) -> list[float]:
+    def train(self, orders: list[np.ndarray] | None = None) -> list[float]:
         rows, losses = self.case.rows, []
-        for epoch in range(self.case.epochs):
+        for epoch in range(self.case.epochs if orders is None else len(orders)):
             if orders is None:
                 order = torch.randperm(rows)
             else:

@@ -25,8 +25,16 @@ class Session:
         """Go back to the initial weights; not timed."""
 
     def train(self, orders: list[np.ndarray] | None = None) -> list[float]:
-        """Train all epochs in these orders, or in random ones; return each one's loss."""
+        """Train an epoch in each of these orders, or all in random ones.
+
+        Returns each epoch's mean loss.
+        """
         raise NotImplementedError
+
+    def warm_up(self) -> None:
+        """Train for an epoch that is not timed."""
+        self.restart()
+        self.train(self.orders[:1])
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the probabilities of x: NumPy's arrays in and out."""
