@@ -1,11 +1,21 @@
 // Which way comes next.
 #include "crowding.hpp"
 
+#include <utility>
+
 namespace fastmlp {
 
-bool Crowding::Piece::is_crowded() const {
+namespace {
+
+bool lacks(double cpu_seconds, double wall_seconds) {
   constexpr double share = 0.75;  // 0.95 and more when nobody else is there
-  return least_cpu_seconds < share * wall_seconds;
+  return cpu_seconds < share * wall_seconds;
+}
+
+}  // namespace
+
+bool Crowding::Piece::is_crowded() const {
+  return lacks(least_cpu_seconds, wall_seconds);
 }
 
 double Crowding::Piece::trial_seconds() const {
@@ -25,7 +35,7 @@ void Crowding::record(const Piece& piece) {
 
 // Nothing has spoken against a team yet.
 void Crowding::look(const Piece& piece) {
-  records_[together].add(piece);
+  records_[together].add(piece.work, piece.wall_seconds);
   since_trial_ += piece.wall_seconds;
   if (piece.is_long()) {
     const bool twice = crowded_ && piece.is_crowded();  // once may be chance
@@ -33,7 +43,7 @@ void Crowding::look(const Piece& piece) {
     if (twice) {
       calm_ = false;
       records_ = {};
-      records_[together].add(piece);
+      compare(piece);
       return;
     }
   }
@@ -46,41 +56,54 @@ void Crowding::look(const Piece& piece) {
 void Crowding::end_trial(const Piece& piece) {
   constexpr double longest = 1.6;  // seconds
   records_[alone] = {};
-  records_[alone].add(piece);
+  records_[alone].add(piece.work, piece.wall_seconds);
   calm_ = records_[alone].rate() <= records_[together].rate();
-  if (!calm_) {
-    records_[together] = {};
-    crowded_ = false;
-  }
+  if (!calm_) records_[together] = {};
   way_ = together;
   since_trial_ = 0;
   until_trial_ = std::min(2 * until_trial_, longest);
 }
 
+void Crowding::Stretch::add(const Piece& piece) {
+  work += piece.work;
+  seconds += piece.wall_seconds;
+  if (!piece.is_long()) return;
+  long_seconds += piece.wall_seconds;
+  long_cpu_seconds += piece.least_cpu_seconds;
+}
+
+bool Crowding::Stretch::is_crowded() const {
+  return lacks(long_cpu_seconds, long_seconds);
+}
+
 void Crowding::compare(const Piece& piece) {
-  constexpr int first_look = 3;  // pieces, before the two ways are compared
-  constexpr int longest = 64;    // pieces
-  if (way_ == together && piece.is_long() && !piece.is_crowded() &&
-      piece.work > records_[alone].rate() * piece.wall_seconds) {
-    *this = {};
+  // Some ten turns of processes that share a core. In the first piece done another way,
+  // a thread that has just woken may still be on the other's core (four times as long).
+  constexpr double enough = 0.04;  // seconds
+  const bool settles = std::exchange(turned_, false) && piece.wall_seconds < enough;
+  if (settles) return;
+  stretch_.add(piece);
+  if (stretch_.seconds >= enough) end_stretch(std::exchange(stretch_, {}));
+}
+
+void Crowding::end_stretch(const Stretch& stretch) {
+  constexpr double longest = 64;  // times
+  if (way_ == together && !stretch.is_crowded() &&
+      stretch.work > records_[alone].rate() * stretch.seconds) {
+    *this = {};  // nothing speaks against a team any more
     return;
   }
-  records_[way_].add(piece);
-  const bool alone_is_better = records_[alone].rate() > records_[together].rate();
-  const Way better = alone_is_better ? alone : together;
-  const Way other = alone_is_better ? together : alone;
-  if (records_[way_].pieces < first_look) return;
-  if (records_[other].pieces < first_look) {
-    way_ = other;
-  } else if (!alone_is_better && !crowded_) {
-    *this = {};
-  } else if (until_other_-- > 0) {
-    way_ = better;
+  records_[way_].add(stretch.work, stretch.seconds);
+  const Way other = way_ == together ? alone : together;
+  if (!records_[other].is_empty() && records_[way_].rate() >= records_[other].rate()) {
+    until_other_ -= stretch.seconds;
+    if (until_other_ > 0) return;
   } else {
-    way_ = other;
-    until_other_ = next_wait_;
+    until_other_ = next_wait_ * stretch.seconds;
     next_wait_ = std::min(2 * next_wait_, longest);
   }
+  way_ = other;
+  turned_ = true;
 }
 
 }  // namespace fastmlp

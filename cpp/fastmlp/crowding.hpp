@@ -18,8 +18,9 @@ namespace fastmlp {
 //   steps of 50 us by a team of two took 1.3 times as long as by one thread). Nothing
 //   but the time tells, so one thread is tried now and then, for about a hundredth of
 //   the time at most.
-// While either lasts, both ways are timed: the better one goes on, and the other is
-// tried again after ever longer whiles.
+// While either lasts, both ways are timed, for a stretch of several pieces each, since
+// beside others a piece may be done in half or in twice the usual time: the better one
+// goes on, and the other is tried again after ever longer whiles.
 class Crowding {
  public:
   // Runs body(member) by a team of `wanted`, or by one thread; done() says afterwards
@@ -67,36 +68,48 @@ class Crowding {
  private:
   enum Way { together, alone };
 
-  // The pieces done one way; the latest weigh most.
+  // What was done one way; the latest weighs most.
   struct Record {
-    int pieces = 0;
     double work = 0;
     double seconds = 0;
-    double rate() const { return pieces > 0 ? work / seconds : 0; }
-    void add(const Piece& piece) {
-      *this = {pieces + 1, work / 2 + piece.work, seconds / 2 + piece.wall_seconds};
+    bool is_empty() const { return seconds == 0; }
+    double rate() const { return is_empty() ? 0 : work / seconds; }
+    void add(double more_work, double more_seconds) {
+      *this = {work / 2 + more_work, seconds / 2 + more_seconds};
     }
+  };
+
+  // Successive pieces done one way.
+  struct Stretch {
+    double work = 0;
+    double seconds = 0;
+    double long_seconds = 0;      // of those that are long
+    double long_cpu_seconds = 0;  // ... of the member that had least
+    void add(const Piece& piece);
+    bool is_crowded() const;
   };
 
   void look(const Piece& piece);
   void end_trial(const Piece& piece);
   void compare(const Piece& piece);
+  void end_stretch(const Stretch& stretch);
 
   static constexpr double kTrial = 5e-4;  // seconds
 
   Way way_ = together;
   std::array<Record, 2> records_;
-  bool crowded_ = false;  // the last long piece was; later, that is why both are timed
 
   // As long as nothing speaks against a team:
   bool calm_ = true;
+  bool crowded_ = false;      // the last long piece was
   double since_trial_ = 0;    // seconds
   double until_trial_ = 0.1;  // seconds from one to the next, at least
 
-  // While both ways are timed. Most crowds last less than a tenth of a second, such as
-  // threads that still spin after a matrix product of NumPy's.
-  int until_other_ = 2;  // pieces to go before the other way is tried
-  int next_wait_ = 4;    // ... and from then to the next try
+  // While both ways are timed.
+  Stretch stretch_;
+  bool turned_ = false;     // to this way, just now
+  double until_other_ = 0;  // seconds to go before the other way is tried
+  double next_wait_ = 4;    // times as long as a try: from that to the next one
 };
 
 }  // namespace fastmlp
