@@ -22,7 +22,7 @@ staircase = [
     {"network"},
     {"layers"},
     {"activations", "losses", "criterion", "optimizers"},
-    {"kernels", "parallel", "crowding", "random"},
+    {"kernels", "parallel", "crowding", "short_calls", "random"},
     {"types", "family"},
 ]
 stairs = {room: stair for stair, rooms in enumerate(staircase) for room in rooms}

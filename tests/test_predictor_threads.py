@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
+from fastmlp import MLPRegressor
 from test_predictor import draw, fitted, same
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -34,6 +36,25 @@ def test_threads_share_a_predictor(rows, n_threads):
                         same(answer, want)
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_threads_share_a_row_for_many_callers():
+    """Each caller has a team of its own, and one decides for all who does what."""
+    x = draw(50, "float32", 0)
+    y = np.sin(x[:, :2])
+    model = MLPRegressor(hidden_layer_sizes=(1000, 700), max_iter=2, n_threads=2)
+    model.fit(x, y)
+    calls = model.predictor(), model.predict
+    wanted = [np.concatenate([call(x[i : i + 1]) for i in range(50)]) for call in calls]
+    with ThreadPoolExecutor(4) as pool:
+
+        def ask(_):
+            for call, want in zip(calls, wanted, strict=True):
+                for i in range(50):
+                    same(call(x[i : i + 1]), want[i : i + 1])
+
+        for done in [pool.submit(ask, i) for i in range(8)]:
+            done.result()
 
 
 forking = """

@@ -127,13 +127,14 @@ def test_predict(core, dtype, loss, n):
 
 
 def large_networks():
-    """Return stacks of so many weights that three threads are worth having for a row.
+    """Return stacks of so many weights that threads are worth having for a row.
 
     With layers of fewer panels than threads, whole, partial and narrow ones.
     """
     alone = [("dropout", (0.2,)), ("gelu", ()), ("swish", (1.5,))]
     return {
         "relu": Core.stack("relu", (61, 2000, 1700, 20)),
+        "as long as threads are awake": Core.stack("relu", (61, 1500, 700, 20)),
         "bottleneck": Core.stack("gelu", (61, 2000, 1700, 13, 300, 7)),
         "norm before": Core.stack("tanh", (61, 2000, 1700, 1), "before", 0.2),
         "norm after": Core.stack("relu", (61, 2000, 1700, 16), "after", 0.2),

@@ -9,6 +9,7 @@
 #include "fastmlp/crowding.hpp"
 #include "fastmlp/kernels/peak.hpp"
 #include "fastmlp/parallel.hpp"
+#include "fastmlp/short_calls.hpp"
 #include "members.hpp"
 
 namespace py = pybind11;
@@ -52,6 +53,13 @@ void bind_machine(py::module_& m) {
           },
           py::arg("wall_seconds"), py::arg("least_cpu_seconds"), py::arg("work"),
           py::arg("least_work"), py::arg("wanted"));
+  plain_class<ShortCalls>(m, "ShortCalls",
+                          "Who does short calls; for tests of its decisions.")
+      .def(py::init())
+      .def("is_for_team", &ShortCalls::is_for_team, py::arg("start"))
+      .def("done", &ShortCalls::done, py::arg("end"))
+      .def("done_by_team", &ShortCalls::done_by_team, py::arg("start"),
+           py::arg("complete"), py::arg("end"));
   m.def("compiled_with", [] {
     return std::map<std::string, std::string>{
         {"compiler", __VERSION__},

@@ -1,6 +1,8 @@
 // Predictions block by block.
 #include "predictor.hpp"
 
+#include "short_calls.hpp"
+
 namespace fastmlp {
 namespace {
 
@@ -8,6 +10,9 @@ constexpr Index kFewRows = 8;  // a workspace for them stays in the cache
 // Long rows, those that come next and the first layer's weights stay in a cache (784
 // columns: 96 rows at once take 2 % longer).
 constexpr Index kRowsAtOnce = 48;
+constexpr double kWakeUp = 1e7;  // operations, as long as it takes to wake a thread
+
+ShortCalls short_calls;  // of the whole process, as its threads are
 
 // Probabilities p in the second half of `to` (n, 2) become its rows 1 - p, p.
 template <class T>
@@ -55,17 +60,29 @@ typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) 
   return workspaces;
 }
 
-// One block of rows is too little for threads to share by rows, but with large weights
-// it takes long enough for them to share each layer: as long, for each of them, as it
-// takes to wake one up (50 us).
+// One block of rows is too little for threads to share by rows, but with enough weights
+// they may share each layer. In the operations that take as long as the call.
+template <class T>
+double Predictor<T>::operations(Index rows) const {
+  constexpr double fetch = 10;  // to get a weight from memory
+  const double each = std::max(fetch, 2 * static_cast<double>(rows));
+  return each * static_cast<double>(network_.weights());
+}
+
+// Shorter than to wake a thread that shares it.
+template <class T>
+bool Predictor<T>::is_short(Index rows) const {
+  return operations(rows) < 2 * kWakeUp;
+}
+
+// As many as have nearly as much to do as it takes to wake one up (50 us) or, in short
+// calls, as are awake.
 template <class T>
 int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
-  if (rows > kRowsAtOnce || wanted == 1) return 1;
-  constexpr double fetch = 10;  // to get a weight from memory, in operations
-  constexpr double wake_up = 1e7;
-  const double each = std::max(fetch, 2 * static_cast<double>(rows));
-  const double all = each * static_cast<double>(network_.weights());
-  if (all < 2 * wake_up) return 1;
+  constexpr double least = 2e6;  // operations; barriers take as long
+  const double all = operations(rows);
+  if (rows > kRowsAtOnce || wanted == 1 || all < least) return 1;
+  const double each = all / static_cast<double>(network_.weights());
   std::vector<Phase> phases;
   for (Index l = 0; l < network_.size(); ++l) {
     const Index outputs = network_.width(l + 1);
@@ -73,7 +90,8 @@ int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
     const bool is_dense = network_.template get<Dense>(l) != nullptr;
     phases.push_back({is_dense ? each * weights : 0, divide_up(outputs, kLanes<T>)});
   }
-  const double worth = std::min<double>(wanted, all / wake_up);
+  const double worth =
+      is_short(rows) ? wanted : std::min<double>(wanted, all / kWakeUp);
   return useful_threads(phases, static_cast<int>(worth));
 }
 
@@ -83,7 +101,7 @@ Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
                                          int n_threads) const {
   Workspaces workspaces = take(1, question.n);
   std::atomic<bool> finite{true};
-  run_team(n_threads, [&](const Member& member) {
+  short_calls.run(n_threads, [&](const Member& member) {
     if (!answer(member, question, {0, question.n}, *workspaces.front(), to))
       finite = false;
   });
@@ -98,7 +116,8 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   const Index blocks = divide_up(n, kRowsAtOnce);
   if (blocks == 0) return Prediction::done;
   const int by_layer = threads_by_layer(n, execution.n_threads);
-  if (by_layer > 1) return answer_by_layer(question, to, by_layer);
+  if (by_layer > 1 && (!is_short(n) || short_calls.is_for_team(now())))
+    return answer_by_layer(question, to, by_layer);
   const int n_threads = useful_threads({{flops(n), blocks}}, execution.n_threads);
   Workspaces workspaces = take(n_threads, n);
   std::atomic<Prediction> state{Prediction::done};
@@ -121,6 +140,7 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
     });
   });
   for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
+  if (by_layer > 1) short_calls.done(now());
   return state;
 }
 

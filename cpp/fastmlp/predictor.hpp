@@ -95,6 +95,8 @@ class Predictor {
 
   Spares<Workspace>& spares(Index rows) const;
   Workspaces take(int n_threads, Index rows) const;
+  double operations(Index rows) const;
+  bool is_short(Index rows) const;
   int threads_by_layer(Index rows, int wanted) const;
   Prediction answer_by_layer(const Question& question, T* to, int n_threads) const;
   bool answer(const Member& member, const Question& question, Range rows,
