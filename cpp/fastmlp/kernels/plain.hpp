@@ -17,15 +17,15 @@ inline constexpr Index kStreamedPanels = 64;
 // frames of this kind at a time, as they are not inlined.
 inline constexpr Index kPackedPanels = 6;
 
-// One after the other, x(r, k) w(k, p) for k < K are added to sums(r, p): x comes as
-// [row][k], w row-major, sums as [panel][row][lane].
+// One after the other, x(r, k) w(k, p) for k < K are added to sums(r, p): x comes row
+// by row, w row-major, sums as [panel][row][lane].
 template <class T, int R, int K>
-[[gnu::noinline]] void add_weight_rows(const T* x, const T* w, Index w_stride,
-                                       Index panels, T* sums) {
+[[gnu::noinline]] void add_weight_rows(const std::array<const T*, R>& x, const T* w,
+                                       Index w_stride, Index panels, T* sums) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
   std::array<Vec<T>, static_cast<std::size_t>(R * K)> input;
-  unrolled<R * K>([&](auto i) { input[i] = Vec<T>(x[i]); });
+  unrolled<R, K>([&](auto r, auto k) { input[r * K + k] = Vec<T>(x[r][k]); });
   for (const T* const end = w + panels * L; w != end; w += L, sums += R * L) {
     unrolled<kRegisters<T>>([&](auto v) {
       std::array<Vec<T>, static_cast<std::size_t>(K)> weight;
@@ -41,30 +41,50 @@ template <class T, int R, int K>
   }
 }
 
-// y = finish(x w + b) for R rows and some whole panels: K rows of w at a time, as many
-// as leave registers for their R x K inputs, the weights and a sum.
+// y = finish(x w + b) for R rows and some panels: K rows of w at a time, as many as
+// leave registers for their R x K inputs, the weights and a sum, and a whole part of a
+// panel of inputs.
 template <int R, class Matrix, class T, class Finish>
 [[gnu::noinline]] void multiply_streamed(const Matrix& x, Index row, RowMajor<T> w,
                                          Range panels, const T* bias,
                                          const Finish& finish, Panels<T> y) {
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
-  constexpr int K = std::min(8, kSums<T> * 2 / 3 / R);
+  constexpr auto most = static_cast<unsigned>(std::min(8, kSums<T> * 2 / 3 / R));
+  constexpr int K = std::bit_floor(most);
   alignas(kAlignment) T sums[kStreamedPanels * R * L];
-  T inputs[R * K];
-  const auto add = [&](Index k, auto count) {
-    for (Index r = 0; r < R; ++r)
-      for (Index i = 0; i < count; ++i)
-        inputs[r * count + i] = x.at((k + i) / L, row + r)[(k + i) % L];
-    add_weight_rows<T, R, count>(inputs, w.at(panels.begin, k), w.stride, panels.size(),
-                                 sums);
+  const auto add = [&](Index k, auto count, const T* weights) {
+    const TileInput<Matrix, R> inputs(x.at(k / L, row), x.stride);
+    std::array<const T*, R> from;
+    unrolled<R>([&](auto r) { from[r] = inputs.row(r) + k % L; });
+    add_weight_rows<T, R, count>(from, weights, w.stride, panels.size(), sums);
   };
+  const auto add_rows = [&](Range depth) {
+    Index k = depth.begin;
+    for (; k + K <= depth.end; k += K)
+      add(k, std::integral_constant<int, K>{}, w.at(panels.begin, k));
+    for (; k < depth.end; ++k)
+      add(k, std::integral_constant<int, 1>{}, w.at(panels.begin, k));
+  };
+  // What follows a last panel's columns is the next row, but for the last one, which
+  // nothing may follow.
+  const auto add_last_row = [&](Index k) {
+    alignas(kAlignment) T padded[kStreamedPanels * L];
+    const T* const from = w.at(panels.begin, k);
+    std::fill(std::copy(from, w.at(0, k) + w.columns, padded),
+              padded + panels.size() * L, T(0));
+    add(k, std::integral_constant<int, 1>{}, padded);
+  };
+  const bool is_partial = panels.end * L > w.columns;
   each_chunk<T>(x.columns, finish, [&](const Chunk<T>& chunk, const auto& how) {
     const Range depth = chunk.depth();
     std::fill_n(sums, panels.size() * R * L, T(0));
-    Index k = depth.begin;
-    for (; k + K <= depth.end; k += K) add(k, std::integral_constant<int, K>{});
-    for (; k < depth.end; ++k) add(k, std::integral_constant<int, 1>{});
+    if (is_partial && chunk.is_last()) {
+      add_rows({depth.begin, depth.end - 1});
+      add_last_row(depth.end - 1);
+    } else {
+      add_rows(depth);
+    }
     const T* sum = sums;
     for (Index p = panels.begin; p < panels.end; ++p) {
       const auto ready = how.from(p, row);
@@ -110,17 +130,17 @@ template <class Matrix, class T, class Finish, class Done>
 [[gnu::noinline]] void multiply(const Matrix& x, Range rows, RowMajor<T> w,
                                 Range panels, const T* bias, const Finish& finish,
                                 Panels<T> y, Ahead& ahead, Done&& done) {
-  Range rest = panels;
   unrolled<detail::kStreamedRows>([&](auto r) {
     if (rows.size() != r + 1) return;
-    rest.begin = std::clamp(w.columns / kLanes<T>, panels.begin, panels.end);
-    each_piece({panels.begin, rest.begin}, detail::kStreamedPanels, [&](Range part) {
+    each_piece(panels, detail::kStreamedPanels, [&](Range part) {
       detail::multiply_streamed<r + 1>(x, rows.begin, w, part, bias, finish, y);
     });
   });
-  each_piece(rest, detail::kPackedPanels, [&](Range part) {
-    detail::multiply_by_chunks(x, rows, w, part, bias, finish, y, ahead);
-  });
+  if (rows.size() > detail::kStreamedRows) {
+    each_piece(panels, detail::kPackedPanels, [&](Range part) {
+      detail::multiply_by_chunks(x, rows, w, part, bias, finish, y, ahead);
+    });
+  }
   for (Index p = panels.begin; p < panels.end; ++p) done(p);
 }
 
