@@ -9,10 +9,12 @@
 namespace fastmlp::bindings {
 namespace {
 
-// A network in one precision, as Python sees it.
+// A network in one precision, as Python sees it. The next prediction of a few rows
+// finds what this one needed.
 template <class T>
 struct BoundNetwork {
   Network network;
+  mutable Spares<PredictionWorkspace<T>> spares{};
 };
 
 void stop_unless(bool finished) {
@@ -89,7 +91,7 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
   {
     const py::gil_scoped_release release;
     const Predictor<T> predictor(self.network, arrays, loss, both_classes,
-                                 Predictor<T>::layout_for(n));
+                                 Predictor<T>::layout_for(n), &self.spares);
     state = predictor({view, order, n, check_finite}, to, {threads, &keep_going});
   }
   stop_unless(state != Prediction::stopped);
@@ -106,7 +108,8 @@ void bind_network(py::module_& m, const char* name, const char* workspace_name,
   auto cls =
       plain_class<BoundNetwork<T>>(m, name, "Layers in order, in one precision.");
   cls.def(py::init([](std::vector<Layer> layers) {
-            return BoundNetwork<T>{Network(std::move(layers))};
+            return std::unique_ptr<BoundNetwork<T>>(
+                new BoundNetwork<T>{Network(std::move(layers))});
           }),
           py::arg("layers"));
   cls.def_property_readonly("in_features", [](const BoundNetwork<T>& self) {

@@ -28,11 +28,13 @@ void complete_classes(T* to, Index n) {
 
 template <class T>
 Predictor<T>::Predictor(const Network& network, const std::vector<const T*>& parameters,
-                        const Loss& loss, bool both_classes, Layout layout)
+                        const Loss& loss, bool both_classes, Layout layout,
+                        Spares<Workspace>* spares)
     : network_(network),
       loss_(loss),
       both_classes_(both_classes && network.out_features() == 1),
-      parameters_(network, layout) {
+      parameters_(network, layout),
+      for_few_rows_(spares ? *spares : own_) {
   parameters_.load(network, parameters);
 }
 
@@ -43,7 +45,7 @@ Layout Predictor<T>::layout_for(Index rows) {
 }
 
 template <class T>
-Spares<typename Predictor<T>::Workspace>& Predictor<T>::spares(Index rows) const {
+Spares<PredictionWorkspace<T>>& Predictor<T>::spares(Index rows) const {
   return rows <= kFewRows ? for_few_rows_ : for_blocks_;
 }
 
