@@ -146,6 +146,19 @@ def test_processes_that_take_turns(together, alone):
     assert passed < 1.05 * epochs * 2 * min(together, alone)
 
 
+def test_a_try_that_wins_goes_on():
+    training = Training()
+    training.run(Machine(together=0.5, alone=0.7, cpu=0.5), 20.0)
+    before = training.pieces_alone
+    for _ in range(10_000):
+        training.run(crowd, PIECE)
+        if training.pieces_alone == before:
+            break
+        before = training.pieces_alone
+    training.run(crowd, 1.0)  # less than four times as long as a try takes
+    assert training.pieces_alone == before
+
+
 @lengths
 @pytest.mark.parametrize("machine", [siblings, neighbour, crowd])
 @pytest.mark.parametrize("phase", range(5))

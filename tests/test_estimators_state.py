@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import joblib
 import numpy as np
 import pytest
@@ -107,3 +110,32 @@ def test_activation_parameters_that_are_no_numbers(kind, data, value):
     model = kind(activation=("leaky_relu", {"slope": value}), **settings)
     with pytest.raises(TypeError, match="'slope' must be a number, got"):
         model.fit(*data)
+
+
+def all_arrays(model):
+    lists = ("coefs_", "intercepts_", "batch_norm_scale_", "batch_norm_var_")
+    return [array for name in lists for array in getattr(model, name)]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickled_weights_begin_at_a_cache_line(kind, data, protocol):
+    model = kind(batch_norm=True, **settings).fit(*data)
+    for other in pickle.loads(pickle.dumps(model, protocol)), copy.deepcopy(model):
+        for found, array in zip(all_arrays(other), all_arrays(model), strict=True):
+            assert found.ctypes.data % 64 == 0
+            assert not np.shares_memory(found, array)
+            np.testing.assert_array_equal(found, array)
+        np.testing.assert_array_equal(other.predict(data[0]), model.predict(data[0]))
+
+
+def test_arrays_that_others_may_share_stay(kind, data):
+    """A shallow copy's, and those out of a pickle."""
+    model = kind(batch_norm=True, **settings).fit(*data)
+    assert copy.copy(model).coefs_ is model.coefs_
+    buffers = []
+    dumped = pickle.dumps(model, 5, buffer_callback=buffers.append)
+    contents = [b"12345" + bytes(buffer.raw()) for buffer in buffers]
+    other = pickle.loads(dumped, buffers=[memoryview(c)[5:] for c in contents])
+    sources = [np.frombuffer(c, "u1") for c in contents]
+    for array in all_arrays(other):
+        assert any(np.shares_memory(array, source) for source in sources)

@@ -134,7 +134,6 @@ def large_networks():
     alone = [("dropout", (0.2,)), ("gelu", ()), ("swish", (1.5,))]
     return {
         "relu": Core.stack("relu", (61, 2000, 1700, 20)),
-        "as long as threads are awake": Core.stack("relu", (61, 1500, 700, 20)),
         "bottleneck": Core.stack("gelu", (61, 2000, 1700, 13, 300, 7)),
         "norm before": Core.stack("tanh", (61, 2000, 1700, 1), "before", 0.2),
         "norm after": Core.stack("relu", (61, 2000, 1700, 16), "after", 0.2),
@@ -193,6 +192,34 @@ if child == 0:
 elif os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
     print("done")
 """
+
+
+short = """
+import numpy as np
+from conftest import Core
+from fastmlp import _core
+
+for dtype in ("float32", "float64"):
+    layers = Core.stack("relu", (61, 1500, 700, 20))
+    one = Core(layers, dtype)
+    parameters = one.draw(np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(8, 61)).astype(dtype)
+    whole = one.predict(x, parameters)
+    for n_threads in (2, 3):
+        net = Core(layers, dtype, n_threads)
+        before = _core.short_calls.by_teams
+        for n in range(1, 9):
+            for _ in range(100):
+                assert (net.predict(x[:n], parameters) == whole[:n]).all()
+        assert _core.short_calls.by_teams > before
+print("done")
+"""
+
+
+def test_a_row_that_is_shared_while_threads_are_awake(run_python):
+    """First by one thread, then by several."""
+    done = run_python(short)
+    assert done.stdout == "done\n", done.stderr
 
 
 @pytest.mark.parametrize("limit", ["1", "2", "8"])

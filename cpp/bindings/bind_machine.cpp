@@ -57,9 +57,12 @@ void bind_machine(py::module_& m) {
                           "Who does short calls; for tests of its decisions.")
       .def(py::init())
       .def("is_for_team", &ShortCalls::is_for_team, py::arg("start"))
-      .def("done", &ShortCalls::done, py::arg("end"))
+      .def("done", &ShortCalls::done, py::arg("start"), py::arg("end"), py::arg("work"))
       .def("done_by_team", &ShortCalls::done_by_team, py::arg("start"),
-           py::arg("complete"), py::arg("end"));
+           py::arg("complete"), py::arg("end"), py::arg("work"))
+      .def("team_worked", &ShortCalls::team_worked, py::arg("end"))
+      .def_property_readonly("by_teams", &ShortCalls::by_teams);
+  m.attr("short_calls") = py::cast(&short_calls, py::return_value_policy::reference);
   m.def("compiled_with", [] {
     return std::map<std::string, std::string>{
         {"compiler", __VERSION__},

@@ -9,8 +9,8 @@
 namespace fastmlp::bindings {
 namespace {
 
-// A network in one precision, as Python sees it. The next prediction of a few rows
-// finds what this one needed.
+// A network in one precision, as Python sees it, and what one prediction of a few rows
+// leaves for the next.
 template <class T>
 struct BoundNetwork {
   Network network;

@@ -67,13 +67,11 @@ void Crowding::end_trial(const Piece& piece) {
 void Crowding::Stretch::add(const Piece& piece) {
   work += piece.work;
   seconds += piece.wall_seconds;
-  if (!piece.is_long()) return;
-  long_seconds += piece.wall_seconds;
-  long_cpu_seconds += piece.least_cpu_seconds;
+  cpu_seconds += piece.least_cpu_seconds;
 }
 
 bool Crowding::Stretch::is_crowded() const {
-  return lacks(long_cpu_seconds, long_seconds);
+  return lacks(cpu_seconds, seconds);
 }
 
 void Crowding::compare(const Piece& piece) {
@@ -94,15 +92,21 @@ void Crowding::end_stretch(const Stretch& stretch) {
     return;
   }
   records_[way_].add(stretch.work, stretch.seconds);
-  const Way other = way_ == together ? alone : together;
-  if (!records_[other].is_empty() && records_[way_].rate() >= records_[other].rate()) {
+  const Record& other = records_[way_ == together ? alone : together];
+  if (other.is_empty()) return turn();
+  const bool is_better = records_[way_].rate() >= other.rate();
+  if (is_better && until_other_ > 0) {
     until_other_ -= stretch.seconds;
-    if (until_other_ > 0) return;
-  } else {
-    until_other_ = next_wait_ * stretch.seconds;
-    next_wait_ = std::min(2 * next_wait_, longest);
+    if (until_other_ <= 0) turn();
+    return;
   }
-  way_ = other;
+  until_other_ = next_wait_ * stretch.seconds;
+  next_wait_ = std::min(2 * next_wait_, longest);
+  if (!is_better) turn();
+}
+
+void Crowding::turn() {
+  way_ = way_ == together ? alone : together;
   turned_ = true;
 }
 

@@ -18,9 +18,9 @@ namespace fastmlp {
 //   steps of 50 us by a team of two took 1.3 times as long as by one thread). Nothing
 //   but the time tells, so one thread is tried now and then, for about a hundredth of
 //   the time at most.
-// While either lasts, both ways are timed, for a stretch of several pieces each, since
-// beside others a piece may be done in half or in twice the usual time: the better one
-// goes on, and the other is tried again after ever longer whiles.
+// While either lasts, both ways are timed, for a stretch of pieces each, since beside
+// others a single one may be done in half or in twice the usual time: the better way goes
+// on, and the other is tried again after ever longer whiles.
 class Crowding {
  public:
   // Runs body(member) by a team of `wanted`, or by one thread; done() says afterwards
@@ -83,8 +83,7 @@ class Crowding {
   struct Stretch {
     double work = 0;
     double seconds = 0;
-    double long_seconds = 0;      // of those that are long
-    double long_cpu_seconds = 0;  // ... of the member that had least
+    double cpu_seconds = 0;  // of the members that had least
     void add(const Piece& piece);
     bool is_crowded() const;
   };
@@ -93,6 +92,7 @@ class Crowding {
   void end_trial(const Piece& piece);
   void compare(const Piece& piece);
   void end_stretch(const Stretch& stretch);
+  void turn();
 
   static constexpr double kTrial = 5e-4;  // seconds
 
@@ -108,7 +108,7 @@ class Crowding {
   // While both ways are timed.
   Stretch stretch_;
   bool turned_ = false;     // to this way, just now
-  double until_other_ = 0;  // seconds to go before the other way is tried
+  double until_other_ = 0;  // seconds to go before the other way is tried; 0 in a try
   double next_wait_ = 4;    // times as long as a try: from that to the next one
 };
 

@@ -12,8 +12,6 @@ constexpr Index kFewRows = 8;  // a workspace for them stays in the cache
 constexpr Index kRowsAtOnce = 48;
 constexpr double kWakeUp = 1e7;  // operations, as long as it takes to wake a thread
 
-ShortCalls short_calls;  // of the whole process, as its threads are
-
 // Probabilities p in the second half of `to` (n, 2) become its rows 1 - p, p.
 template <class T>
 void complete_classes(T* to, Index n) {
@@ -22,6 +20,15 @@ void complete_classes(T* to, Index n) {
     to[2 * i] = T(1) - p;
     to[2 * i + 1] = p;
   }
+}
+
+// Whether a workspace for a few rows is worth its memory.
+template <class T>
+bool is_small(const Network& network) {
+  constexpr Index most = Index{1} << 20;  // bytes
+  Index numbers = 0;
+  for (Index l = 0; l <= network.size(); ++l) numbers += kFewRows * network.width(l);
+  return numbers * static_cast<Index>(sizeof(T)) <= most;
 }
 
 }  // namespace
@@ -34,7 +41,7 @@ Predictor<T>::Predictor(const Network& network, const std::vector<const T*>& par
       loss_(loss),
       both_classes_(both_classes && network.out_features() == 1),
       parameters_(network, layout),
-      for_few_rows_(spares ? *spares : own_) {
+      for_few_rows_(spares && is_small<T>(network) ? *spares : own_) {
   parameters_.load(network, parameters);
 }
 
@@ -81,7 +88,7 @@ bool Predictor<T>::is_short(Index rows) const {
 // calls, as are awake.
 template <class T>
 int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
-  constexpr double least = 2e6;  // operations; barriers take as long
+  constexpr double least = 2e6;  // operations; most networks need no more thought
   const double all = operations(rows);
   if (rows > kRowsAtOnce || wanted == 1 || all < least) return 1;
   const double each = all / static_cast<double>(network_.weights());
@@ -103,10 +110,16 @@ Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
                                          int n_threads) const {
   Workspaces workspaces = take(1, question.n);
   std::atomic<bool> finite{true};
-  short_calls.run(n_threads, [&](const Member& member) {
+  const auto by_member = [&](const Member& member) {
     if (!answer(member, question, {0, question.n}, *workspaces.front(), to))
       finite = false;
-  });
+  };
+  if (is_short(question.n)) {
+    short_calls.run(n_threads, operations(question.n), by_member);
+  } else {
+    run_team(n_threads, by_member);
+    short_calls.team_worked(now());
+  }
   spares(question.n).keep(std::move(workspaces.front()));
   return finite ? Prediction::done : Prediction::not_finite;
 }
@@ -118,7 +131,8 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   const Index blocks = divide_up(n, kRowsAtOnce);
   if (blocks == 0) return Prediction::done;
   const int by_layer = threads_by_layer(n, execution.n_threads);
-  if (by_layer > 1 && (!is_short(n) || short_calls.is_for_team(now())))
+  const double start = by_layer > 1 ? now() : 0;
+  if (by_layer > 1 && (!is_short(n) || short_calls.is_for_team(start)))
     return answer_by_layer(question, to, by_layer);
   const int n_threads = useful_threads({{flops(n), blocks}}, execution.n_threads);
   Workspaces workspaces = take(n_threads, n);
@@ -142,7 +156,7 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
     });
   });
   for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
-  if (by_layer > 1) short_calls.done(now());
+  if (by_layer > 1) short_calls.done(start, now(), operations(n));
   return state;
 }
 

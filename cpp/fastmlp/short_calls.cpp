@@ -1,7 +1,9 @@
-// Who does the next call.
+// What speaks for a team, and what against it.
 #include "short_calls.hpp"
 
 namespace fastmlp {
+
+ShortCalls short_calls;
 
 namespace {
 
@@ -10,27 +12,39 @@ constexpr double kAwake = 1e-3;  // seconds after work
 }  // namespace
 
 bool ShortCalls::is_for_team(double start) {
-  if (start - last_end_ > kAwake) return false;
+  constexpr int worth_a_wake_up = 8;  // calls, each as long as half of one
+  in_a_row_ = start - last_end_ <= kAwake ? std::min(in_a_row_ + 1, worth_a_wake_up) : 0;
+  const bool is_awake = start - last_team_end_ <= kAwake;
+  if (!is_awake && in_a_row_ < worth_a_wake_up) return false;
   const int alone = alone_;
   if (alone == 0) return true;
   alone_ = alone - 1;
   return false;
 }
 
-void ShortCalls::done_by_team(double start, double complete, double end) {
-  constexpr double late = 1e-5;      // seconds
-  constexpr double stalled = 5e-4;   // seconds: somebody lost the core meanwhile
-  constexpr int longest = 1 << 14;   // calls
-  constexpr int trustworthy = 1024;  // in time; more than fit into a turn of a core
+void ShortCalls::done(double start, double end, double work) {
+  last_end_ = end;
+  // Slower ones are chance, for a while.
+  const double pace = (end - start) / work;
+  alone_pace_ = alone_pace_ > 0 ? std::min(1.1 * alone_pace_, pace) : pace;
+}
+
+void ShortCalls::done_by_team(double start, double complete, double end, double work) {
+  constexpr double late = 1e-5;     // seconds
+  constexpr double too_long = 4;    // times as long as one thread: a core was lost
+  constexpr int longest = 1 << 12;  // calls; as long as tens of a process's turns
+  constexpr int trusted = 1024;     // calls; more than fit into one turn
   const bool was_awake = start - last_team_end_ <= kAwake;
-  last_team_end_ = last_end_ = end;
+  ++by_teams_;
+  team_worked(end);
   if (!was_awake) return;
-  if (complete - start > late || end - start > stalled) {
-    in_time_ = 0;
+  const double alone = work * alone_pace_;
+  if (complete - start > late || (alone > 0 && end - start > too_long * alone)) {
     alone_ = next_alone_.load();
     next_alone_ = std::min(2 * next_alone_, longest);
-  } else if (++in_time_ > trustworthy) {
-    next_alone_ = 1;
+  } else if (++in_time_ >= trusted) {
+    in_time_ = 0;
+    next_alone_ = std::max(1, next_alone_ / 2);
   }
 }
 

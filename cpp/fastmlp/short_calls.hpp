@@ -1,4 +1,4 @@
-// Calls that take less time than to wake a thread.
+// Who does a call that takes no longer than to wake a thread.
 #pragma once
 
 #include <algorithm>
@@ -10,41 +10,53 @@
 
 namespace fastmlp {
 
-// Decides which of them a team does: its threads look out for work for a while before
-// they fall asleep (libgomp's some milliseconds), so that those pay which follow one
-// another closely. Then it starts within a microsecond or two; where it does not, since
-// others hold the cores or threads are told to sleep at once, one thread goes on for a
-// while. For any number of callers at a time, without a lock: what they overwrite of
-// each other's is advice.
+// A team's threads look out for work for a while before they fall asleep (libgomp's
+// some milliseconds), and until then start within a microsecond or two. So a team does
+// those calls that follow others closely; to wake it, there must have been some in a
+// row, which thus pay for it. Where its calls take too long all the same, since others
+// hold the cores or threads are told to sleep at once, one thread goes on for a while.
+//
+// For any number of callers at a time, without a lock: what they overwrite of each
+// other's is advice. Times are in seconds, work in any unit.
 class ShortCalls {
  public:
-  // Whether a team does the call that begins at `start` (seconds).
+  // Whether a team does the call that begins now.
   bool is_for_team(double start);
   // One thread has done it.
-  void done(double end) { last_end_ = end; }
+  void done(double start, double end, double work);
   // Or a team, whose last member began at `complete`.
-  void done_by_team(double start, double complete, double end);
+  void done_by_team(double start, double complete, double end, double work);
+  // A team has done another, longer call.
+  void team_worked(double end) { last_end_ = last_team_end_ = end; }
 
   // Runs body(member) by a team, and takes note.
   template <class Body>
-  void run(int n_threads, Body&& body) {
+  void run(int n_threads, double work, Body&& body) {
     const double start = now();
     std::vector<double> begun(static_cast<std::size_t>(n_threads), start);
     run_team(n_threads, [&](const Member& member) {
       begun[static_cast<std::size_t>(member.index)] = now();
       body(member);
     });
-    done_by_team(start, *std::max_element(begun.begin(), begun.end()), now());
+    done_by_team(start, *std::max_element(begun.begin(), begun.end()), now(), work);
   }
+
+  long by_teams() const { return by_teams_; }  // calls so far
 
  private:
   static constexpr double kNever = -std::numeric_limits<double>::infinity();
 
   std::atomic<double> last_end_{kNever};
   std::atomic<double> last_team_end_{kNever};
-  std::atomic<int> alone_{0};       // calls that one thread does before the next try
-  std::atomic<int> next_alone_{1};  // ... after the next one that is late
-  std::atomic<int> in_time_{0};     // calls by a team since one was late
+  std::atomic<int> in_a_row_{0};       // calls that followed one another closely
+  std::atomic<double> alone_pace_{0};  // seconds per work; 0: not known
+  std::atomic<int> alone_{0};          // calls that one thread does before the next try
+  std::atomic<int> next_alone_{1};     // ... after the next one that is too slow
+  std::atomic<int> in_time_{0};        // calls by teams since that was halved
+  std::atomic<long> by_teams_{0};
 };
+
+// The whole process's, as its threads are.
+extern ShortCalls short_calls;
 
 }  // namespace fastmlp

@@ -29,6 +29,22 @@ def copy(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
     return copied
 
 
+def moved(array: Any) -> Any:
+    """Return a copy of an array of floats that begins elsewhere, or what there is.
+
+    Arrays in a mapped file, and those that must not be written to, may be shared with
+    others, and stay where they are.
+    """
+    if (
+        type(array) is not np.ndarray
+        or array.dtype.kind != "f"
+        or not array.flags.writeable
+        or array.ctypes.data % _CACHE_LINE == 0
+    ):
+        return array
+    return copy(array)
+
+
 def _placed(
     allocate: Callable[..., NDArray[Any]], shape: tuple[int, ...], dtype: DTypeLike
 ) -> NDArray[Any]:

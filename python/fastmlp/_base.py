@@ -18,6 +18,7 @@ from ._architecture import (
     fitted_arrays,
     make_network,
     member_name,
+    move_arrays,
     network_of,
     parameters_dtype,
     set_fitted_arrays,
@@ -299,6 +300,10 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
             threads_for(self, X.shape[0]),
         )
         return Objective(problem)(packed_coef_inter)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        move_arrays(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

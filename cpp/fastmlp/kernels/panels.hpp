@@ -32,7 +32,8 @@ struct Panels {
 };
 
 // A row-major matrix that is read where it lies. Products take it like Panels, but no
-// padding follows a row: what lies behind its last column must not be read.
+// padding follows a row: what lies behind its last column is somebody else's or, up to
+// the last row, the next row.
 template <class T>
 struct RowMajor {
   const T* data = nullptr;

@@ -42,8 +42,8 @@ template <class T, int R, int K>
 }
 
 // y = finish(x w + b) for R rows and some panels: K rows of w at a time, as many as
-// leave registers for their R x K inputs, the weights and a sum, and a whole part of a
-// panel of inputs.
+// leave registers for their R x K inputs, the weights and a sum; a power of two, so
+// that K inputs lie in one panel.
 template <int R, class Matrix, class T, class Finish>
 [[gnu::noinline]] void multiply_streamed(const Matrix& x, Index row, RowMajor<T> w,
                                          Range panels, const T* bias,
@@ -67,7 +67,7 @@ template <int R, class Matrix, class T, class Finish>
       add(k, std::integral_constant<int, 1>{}, w.at(panels.begin, k));
   };
   // What follows a last panel's columns is the next row, but for the last one, which
-  // nothing may follow.
+  // nothing may follow. A panel that is half full does not reach beyond it.
   const auto add_last_row = [&](Index k) {
     alignas(kAlignment) T padded[kStreamedPanels * L];
     const T* const from = w.at(panels.begin, k);
@@ -76,6 +76,7 @@ template <int R, class Matrix, class T, class Finish>
     add(k, std::integral_constant<int, 1>{}, padded);
   };
   const bool is_partial = panels.end * L > w.columns;
+  eigen_assert(panels.end * L - w.columns <= w.stride);
   each_chunk<T>(x.columns, finish, [&](const Chunk<T>& chunk, const auto& how) {
     const Range depth = chunk.depth();
     std::fill_n(sums, panels.size() * R * L, T(0));
