@@ -70,9 +70,7 @@ void Crowding::Stretch::add(const Piece& piece) {
   cpu_seconds += piece.least_cpu_seconds;
 }
 
-bool Crowding::Stretch::is_crowded() const {
-  return lacks(cpu_seconds, seconds);
-}
+bool Crowding::Stretch::is_crowded() const { return lacks(cpu_seconds, seconds); }
 
 void Crowding::compare(const Piece& piece) {
   // Some ten turns of processes that share a core. In the first piece done another way,

@@ -19,8 +19,8 @@ namespace fastmlp {
 //   but the time tells, so one thread is tried now and then, for about a hundredth of
 //   the time at most.
 // While either lasts, both ways are timed, for a stretch of pieces each, since beside
-// others a single one may be done in half or in twice the usual time: the better way goes
-// on, and the other is tried again after ever longer whiles.
+// others a single one may be done in half or in twice the usual time: the better way
+// goes on, and the other is tried again after ever longer whiles.
 class Crowding {
  public:
   // Runs body(member) by a team of `wanted`, or by one thread; done() says afterwards
