@@ -78,7 +78,7 @@ def test_threads_that_come_late_are_hardly_asked(delay):
     """Told to sleep at once, or without a core."""
     service = Service(delay)
     late = sum(service.call() for _ in range(100_000))
-    assert late < 50
+    assert late < 100
 
 
 @pytest.mark.parametrize("turn", [1.4e-3, 4e-3, 10e-3])

@@ -13,7 +13,8 @@ constexpr double kAwake = 1e-3;  // seconds after work
 
 bool ShortCalls::is_for_team(double start) {
   constexpr int worth_a_wake_up = 8;  // calls, each as long as half of one
-  in_a_row_ = start - last_end_ <= kAwake ? std::min(in_a_row_ + 1, worth_a_wake_up) : 0;
+  in_a_row_ =
+      start - last_end_ <= kAwake ? std::min(in_a_row_ + 1, worth_a_wake_up) : 0;
   const bool is_awake = start - last_team_end_ <= kAwake;
   if (!is_awake && in_a_row_ < worth_a_wake_up) return false;
   const int alone = alone_;
