@@ -146,6 +146,18 @@ def test_processes_that_take_turns(together, alone):
     assert passed < 1.05 * epochs * 2 * min(together, alone)
 
 
+@pytest.mark.parametrize("after", range(0, 400, 40))
+def test_a_process_that_was_stopped(after):
+    """For a minute, in a piece done either way."""
+    training = Training()
+    training.run(neighbour, 1.0 + after * PIECE)
+    alone = training.crowding.is_alone
+    training.crowding.record(
+        60.0, 60.0 if alone else 30.0, work=200.0, least_work=1.0, wanted=THREADS
+    )
+    assert training.run(neighbour, 10.0) > 0.9
+
+
 def test_a_try_that_wins_goes_on():
     training = Training()
     training.run(Machine(together=0.5, alone=0.7, cpu=0.5), 20.0)

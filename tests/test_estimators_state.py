@@ -128,10 +128,17 @@ def test_pickled_weights_begin_at_a_cache_line(kind, data, protocol):
         np.testing.assert_array_equal(other.predict(data[0]), model.predict(data[0]))
 
 
-def test_arrays_that_others_may_share_stay(kind, data):
-    """A shallow copy's, and those out of a pickle."""
+def misaligned(array):
+    room = np.empty(array.nbytes + 128, "u1")
+    start = -room.ctypes.data % 64 + 16
+    moved = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+def test_arrays_that_others_may_share_stay(kind, data, tmp_path):
+    """Those out of a pickle or in a file, and the list of a shallow copy's model."""
     model = kind(batch_norm=True, **settings).fit(*data)
-    assert copy.copy(model).coefs_ is model.coefs_
     buffers = []
     dumped = pickle.dumps(model, 5, buffer_callback=buffers.append)
     contents = [b"12345" + bytes(buffer.raw()) for buffer in buffers]
@@ -139,3 +146,13 @@ def test_arrays_that_others_may_share_stay(kind, data):
     sources = [np.frombuffer(c, "u1") for c in contents]
     for array in all_arrays(other):
         assert any(np.shares_memory(array, source) for source in sources)
+    joblib.dump(model, tmp_path / "model")
+    for mode in "r", "c":
+        mapped = joblib.load(tmp_path / "model", mmap_mode=mode)
+        assert {type(array) for array in all_arrays(mapped)} == {np.memmap}
+    assert copy.copy(model).coefs_ is model.coefs_
+    elsewhere = model.coefs_ = [misaligned(coef) for coef in model.coefs_]
+    moved = copy.copy(model).coefs_
+    assert [coef.ctypes.data % 64 for coef in moved] == [0, 0]
+    assert model.coefs_ is elsewhere
+    assert [coef.ctypes.data % 64 for coef in elsewhere] == [16, 16]

@@ -62,7 +62,9 @@ void bind_machine(py::module_& m) {
            py::arg("complete"), py::arg("end"), py::arg("work"))
       .def("team_worked", &ShortCalls::team_worked, py::arg("end"))
       .def_property_readonly("by_teams", &ShortCalls::by_teams);
-  m.attr("short_calls") = py::cast(&short_calls, py::return_value_policy::reference);
+  m.def(
+      "short_calls_by_teams", [] { return short_calls.by_teams(); },
+      "How many of the calling thread's short predictions teams have done.");
   m.def("compiled_with", [] {
     return std::map<std::string, std::string>{
         {"compiler", __VERSION__},

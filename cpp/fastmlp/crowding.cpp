@@ -89,16 +89,23 @@ void Crowding::end_stretch(const Stretch& stretch) {
     *this = {};  // nothing speaks against a team any more
     return;
   }
-  records_[way_].add(stretch.work, stretch.seconds);
+  Record& own = records_[way_];
   const Record& other = records_[way_ == together ? alone : together];
+  // Slower at a stroke may be chance: the whole process was stopped.
+  constexpr double slower = 2;  // times
+  const double seconds =
+      own.is_empty() ? stretch.seconds
+                     : std::min(stretch.seconds, slower * stretch.work / own.rate());
+  own.add(stretch.work, seconds);
   if (other.is_empty()) return turn();
-  const bool is_better = records_[way_].rate() >= other.rate();
+  const bool is_better = own.rate() >= other.rate();
   if (is_better && until_other_ > 0) {
-    until_other_ -= stretch.seconds;
+    until_other_ -= seconds;
     if (until_other_ <= 0) turn();
     return;
   }
-  until_other_ = next_wait_ * stretch.seconds;
+  // A try has won, or the other way goes on from now.
+  until_other_ = next_wait_ * seconds;
   next_wait_ = std::min(2 * next_wait_, longest);
   if (!is_better) turn();
 }

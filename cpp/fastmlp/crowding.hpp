@@ -108,7 +108,7 @@ class Crowding {
   // While both ways are timed.
   Stretch stretch_;
   bool turned_ = false;     // to this way, just now
-  double until_other_ = 0;  // seconds to go before the other way is tried; 0 in a try
+  double until_other_ = 0;  // seconds to go before the other way is tried
   double next_wait_ = 4;    // times as long as a try: from that to the next one
 };
 

@@ -25,7 +25,7 @@ void complete_classes(T* to, Index n) {
 // Whether a workspace for a few rows is worth its memory.
 template <class T>
 bool is_small(const Network& network) {
-  constexpr Index most = Index{1} << 20;  // bytes
+  constexpr Index most = Index{256} << 10;  // bytes
   Index numbers = 0;
   for (Index l = 0; l <= network.size(); ++l) numbers += kFewRows * network.width(l);
   return numbers * static_cast<Index>(sizeof(T)) <= most;
@@ -69,11 +69,10 @@ typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) 
   return workspaces;
 }
 
-// One block of rows is too little for threads to share by rows, but with enough weights
-// they may share each layer. In the operations that take as long as the call.
+// How long a call takes that reads all weights once, in operations.
 template <class T>
 double Predictor<T>::operations(Index rows) const {
-  constexpr double fetch = 10;  // to get a weight from memory
+  constexpr double fetch = 2.5 * sizeof(T);  // to get a weight from memory
   const double each = std::max(fetch, 2 * static_cast<double>(rows));
   return each * static_cast<double>(network_.weights());
 }
@@ -84,8 +83,9 @@ bool Predictor<T>::is_short(Index rows) const {
   return operations(rows) < 2 * kWakeUp;
 }
 
-// As many as have nearly as much to do as it takes to wake one up (50 us) or, in short
-// calls, as are awake.
+// One block of rows is too little for threads to share by rows, but with enough weights
+// they may share each layer: as many as have nearly as much to do as it takes to wake
+// one up (50 us) or, in short calls, which only those do that are awake, as are useful.
 template <class T>
 int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
   constexpr double least = 2e6;  // operations; most networks need no more thought
@@ -156,7 +156,8 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
     });
   });
   for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
-  if (by_layer > 1) short_calls.done(start, now(), operations(n));
+  if (by_layer > 1 && state == Prediction::done)
+    short_calls.done(start, now(), operations(n));
   return state;
 }
 

@@ -74,7 +74,7 @@ class Predictor {
   // A single output is the probability of the second of two classes: `both_classes`
   // gives it a column for the first one, too. `spares`, which outlives the predictor,
   // hands workspaces for a few rows on to the next one by this very network: to make
-  // one takes a tenth of a small row's time. Large ones are not kept.
+  // one takes a tenth of a small network's time. Large ones are not kept.
   Predictor(const Network& network, const std::vector<const T*>& parameters,
             const Loss& loss, bool both_classes, Layout layout = Layout::packed,
             Spares<Workspace>* spares = nullptr);

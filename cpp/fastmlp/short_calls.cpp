@@ -3,7 +3,7 @@
 
 namespace fastmlp {
 
-ShortCalls short_calls;
+thread_local constinit ShortCalls short_calls;
 
 namespace {
 
@@ -17,9 +17,8 @@ bool ShortCalls::is_for_team(double start) {
       start - last_end_ <= kAwake ? std::min(in_a_row_ + 1, worth_a_wake_up) : 0;
   const bool is_awake = start - last_team_end_ <= kAwake;
   if (!is_awake && in_a_row_ < worth_a_wake_up) return false;
-  const int alone = alone_;
-  if (alone == 0) return true;
-  alone_ = alone - 1;
+  if (alone_ == 0) return true;
+  --alone_;
   return false;
 }
 
@@ -38,10 +37,11 @@ void ShortCalls::done_by_team(double start, double complete, double end, double 
   const bool was_awake = start - last_team_end_ <= kAwake;
   ++by_teams_;
   team_worked(end);
-  if (!was_awake) return;
+  constexpr double wake_up = 5e-4;  // seconds, at most, where a core is free
+  if (!was_awake && complete - start <= wake_up) return;
   const double alone = work * alone_pace_;
   if (complete - start > late || (alone > 0 && end - start > too_long * alone)) {
-    alone_ = next_alone_.load();
+    alone_ = next_alone_;
     next_alone_ = std::min(2 * next_alone_, longest);
   } else if (++in_time_ >= trusted) {
     in_time_ = 0;

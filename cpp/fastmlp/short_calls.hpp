@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <vector>
 
@@ -16,8 +15,7 @@ namespace fastmlp {
 // row, which thus pay for it. Where its calls take too long all the same, since others
 // hold the cores or threads are told to sleep at once, one thread goes on for a while.
 //
-// For any number of callers at a time, without a lock: what they overwrite of each
-// other's is advice. Times are in seconds, work in any unit.
+// Times are in seconds, work in one unit for all calls.
 class ShortCalls {
  public:
   // Whether a team does the call that begins now.
@@ -46,17 +44,17 @@ class ShortCalls {
  private:
   static constexpr double kNever = -std::numeric_limits<double>::infinity();
 
-  std::atomic<double> last_end_{kNever};
-  std::atomic<double> last_team_end_{kNever};
-  std::atomic<int> in_a_row_{0};       // calls that followed one another closely
-  std::atomic<double> alone_pace_{0};  // seconds per work; 0: not known
-  std::atomic<int> alone_{0};          // calls that one thread does before the next try
-  std::atomic<int> next_alone_{1};     // ... after the next one that is too slow
-  std::atomic<int> in_time_{0};        // calls by teams since that was halved
-  std::atomic<long> by_teams_{0};
+  double last_end_ = kNever;
+  double last_team_end_ = kNever;
+  int in_a_row_ = 0;       // calls that followed one another closely
+  double alone_pace_ = 0;  // seconds per work; 0: not known
+  int alone_ = 0;          // calls that one thread does before the next try
+  int next_alone_ = 1;     // ... after the next one that is too slow
+  int in_time_ = 0;        // calls by teams since that was halved
+  long by_teams_ = 0;
 };
 
-// The whole process's, as its threads are.
-extern ShortCalls short_calls;
+// The calling thread's, as the team is that OpenMP wakes for it.
+extern thread_local constinit ShortCalls short_calls;
 
 }  // namespace fastmlp

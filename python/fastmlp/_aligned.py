@@ -32,8 +32,8 @@ def copy(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
 def moved(array: Any) -> Any:
     """Return a copy of an array of floats that begins elsewhere, or what there is.
 
-    Arrays in a mapped file, and those that must not be written to, may be shared with
-    others, and stay where they are.
+    Memory maps and arrays that must not be written to stay where they are: they are
+    likely to be shared with others.
     """
     if (
         type(array) is not np.ndarray

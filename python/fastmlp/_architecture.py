@@ -128,7 +128,7 @@ def make_network(
     return _make_network(tuple(widths), described, batch_norm, dropout, dtype)
 
 
-# A network holds none of a model's numbers, so that all estimators of one shape may share it.
+# A network holds no numbers that matter, so that all estimators of one shape may share it.
 @lru_cache(maxsize=64)
 def _make_network(
     widths: tuple[int, ...],
@@ -253,7 +253,7 @@ def array_attributes(model: object) -> list[str]:
 def move_arrays(model: object) -> None:
     """Have the model's arrays begin where the core reads them fastest.
 
-    In lists of its own then: others may share those that it has.
+    By copies in lists of the model's own, where there are any that begin elsewhere.
     """
     for name in array_attributes(model):
         arrays = getattr(model, name)

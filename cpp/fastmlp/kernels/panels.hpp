@@ -32,8 +32,8 @@ struct Panels {
 };
 
 // A row-major matrix that is read where it lies. Products take it like Panels, but no
-// padding follows a row: what lies behind its last column is somebody else's or, up to
-// the last row, the next row.
+// padding follows a row: behind its last column lies the next row, and behind the last
+// row what is somebody else's.
 template <class T>
 struct RowMajor {
   const T* data = nullptr;

@@ -3,6 +3,8 @@
 // order as with packed weights.
 #pragma once
 
+#include <bit>
+
 #include "gemm.hpp"
 
 namespace fastmlp {
