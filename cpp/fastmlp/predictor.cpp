@@ -84,8 +84,8 @@ bool Predictor<T>::is_short(Index rows) const {
 }
 
 // One block of rows is too little for threads to share by rows, but with enough weights
-// they may share each layer: as many as have nearly as much to do as it takes to wake
-// one up (50 us) or, in short calls, which only those do that are awake, as are useful.
+// they may share each layer. Only so many that each has nearly as much to do as it
+// takes to wake it (50 us); short calls are for threads that are awake.
 template <class T>
 int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
   constexpr double least = 2e6;  // operations; most networks need no more thought

@@ -128,7 +128,8 @@ def make_network(
     return _make_network(tuple(widths), described, batch_norm, dropout, dtype)
 
 
-# A network holds no numbers that matter, so that all estimators of one shape may share it.
+# A network holds no numbers that matter, so that all estimators of one shape may share
+# it.
 @lru_cache(maxsize=64)
 def _make_network(
     widths: tuple[int, ...],
