@@ -38,9 +38,7 @@ class Estimator(Session):
 
     def train(self, orders: list[np.ndarray] | None = None) -> list[float]:
         """Fit anew; the seed gives the same start and orders as `Case.start`."""
-        model = self.model()
-        if orders is not None:
-            model.set_params(max_iter=len(orders))
+        model = self.model().set_params(max_iter=self.epochs(orders))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             return model.fit(self.x, self.y).loss_curve_

@@ -103,7 +103,7 @@ class Jax(Session):
 
     def train(self, orders: list[np.ndarray] | None = None) -> list[float]:
         rows, losses = self.case.rows, []
-        for epoch in range(self.case.epochs if orders is None else len(orders)):
+        for epoch in range(self.epochs(orders)):
             # jax.random.permutation sorts, which takes longer than NumPy's shuffle.
             order = self.random.permutation(rows) if orders is None else orders[epoch]
             self.state, total = self.epoch(

@@ -59,7 +59,7 @@ class Torch(Session):
 
     def train(self, orders: list[np.ndarray] | None = None) -> list[float]:
         rows, losses = self.case.rows, []
-        for epoch in range(self.case.epochs if orders is None else len(orders)):
+        for epoch in range(self.epochs(orders)):
             if orders is None:
                 order = torch.randperm(rows)
             else:

@@ -31,6 +31,10 @@ class Session:
         """
         raise NotImplementedError
 
+    def epochs(self, orders: list[np.ndarray] | None) -> int:
+        """Return how many epochs `train` takes."""
+        return self.case.epochs if orders is None else len(orders)
+
     def warm_up(self) -> None:
         """Train for an epoch that is not timed."""
         self.restart()

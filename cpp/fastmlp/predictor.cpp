@@ -22,6 +22,13 @@ void complete_classes(T* to, Index n) {
   }
 }
 
+// For so many rows, by a weight.
+template <class T>
+double operations_each(Index rows) {
+  constexpr double fetch = 2.5 * sizeof(T);  // to get it from memory
+  return std::max(fetch, 2 * static_cast<double>(rows));
+}
+
 // Whether a workspace for a few rows is worth its memory.
 template <class T>
 bool is_small(const Network& network) {
@@ -72,9 +79,7 @@ typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) 
 // How long a call takes that reads all weights once, in operations.
 template <class T>
 double Predictor<T>::operations(Index rows) const {
-  constexpr double fetch = 2.5 * sizeof(T);  // to get a weight from memory
-  const double each = std::max(fetch, 2 * static_cast<double>(rows));
-  return each * static_cast<double>(network_.weights());
+  return operations_each<T>(rows) * static_cast<double>(network_.weights());
 }
 
 // Shorter than to wake a thread that shares it.
@@ -91,7 +96,7 @@ int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
   constexpr double least = 2e6;  // operations; most networks need no more thought
   const double all = operations(rows);
   if (rows > kRowsAtOnce || wanted == 1 || all < least) return 1;
-  const double each = all / static_cast<double>(network_.weights());
+  const double each = operations_each<T>(rows);
   std::vector<Phase> phases;
   for (Index l = 0; l < network_.size(); ++l) {
     const Index outputs = network_.width(l + 1);
