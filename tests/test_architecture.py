@@ -17,7 +17,7 @@ staircase = [
     {"bindings"},
     {"objective"},
     {"trainer", "weights_phase", "propagation", "predictor"},
-    {"pass", "optimizer_state"},
+    {"pass", "stored_gradient", "optimizer_state"},
     {"partition"},
     {"network"},
     {"layers"},

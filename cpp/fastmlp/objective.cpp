@@ -4,6 +4,8 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "stored_gradient.hpp"
+
 namespace fastmlp {
 namespace {
 
@@ -77,8 +79,8 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
     member.barrier([] {});
     if (pass_.abandoned()) return;
     member.each(static_cast<Index>(units_.size()), [&](Index u) {
-      pass_.store_gradient(units_[static_cast<std::size_t>(u)], gradients,
-                           rows.begin > 0, gradient_scratch_[thread].data());
+      store_gradient(pass_, units_[static_cast<std::size_t>(u)], gradients,
+                     rows.begin > 0, gradient_scratch_[thread].data());
     });
   };
   const auto chunk = static_cast<double>(std::min(data_.x.rows, kChunkRows));

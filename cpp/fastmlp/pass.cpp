@@ -306,44 +306,6 @@ void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sum
                         {rows, blocks, adds}, sums, ahead);
 }
 
-template <class T>
-void Pass<T>::store_gradient(const GradientUnit& unit, const std::vector<T*>& gradients,
-                             bool add, T* scratch) const {
-  const auto put = [add](const T* from, Index n, T* to) {
-    for (Index i = 0; i < n; ++i) to[i] = add ? to[i] + from[i] : from[i];
-  };
-  // Each layer with parameters has two trainable arrays: the first is weight or scale.
-  std::size_t first = 0;
-  for (Index l = 0; l < unit.layer; ++l)
-    if (network_.get<Dense>(l) || network_.get<BatchNorm>(l)) first += 2;
-  const LayerRows<T>& w = work(unit.layer).rows;
-  const Index columns = w.y.columns;
-  if (network_.get<BatchNorm>(unit.layer)) {
-    put(work(unit.layer).batch.scale_gradient.data(), columns, gradients[first]);
-    put(work(unit.layer).batch.shift_gradient.data(), columns, gradients[first + 1]);
-    return;
-  }
-  constexpr Index L = kLanes<T>;
-  const auto weights = [&](Range inputs, Index j, const T* block) {
-    for (Index i = inputs.begin; i < inputs.end; ++i, block += L)
-      put(block, w.y.width(j), gradients[first] + i * columns + j * L);
-  };
-  const auto narrow = [&](Index i, const T* block) {
-    for (Index row = 0; row < w.x.width(i); ++row)
-      for (Index c = 0; c < unit.dense.narrow; ++c)
-        put(block + c * L + row, 1,
-            gradients[first] + (i * L + row + 1) * columns - unit.dense.narrow + c);
-  };
-  const auto biases = [&](Range panels, const T* sums) {
-    const Index end = std::min(columns, panels.end * L);
-    put(sums, end - panels.begin * L, gradients[first + 1] + panels.begin * L);
-  };
-  Ahead nothing;
-  sum_gradient(unit, scratch, nothing);
-  deliver_gradient(unit.dense, w.x.columns, scratch,
-                   GradientSink{weights, narrow, biases});
-}
-
 template class Pass<float>;
 template class Pass<double>;
 

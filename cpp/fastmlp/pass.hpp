@@ -104,10 +104,6 @@ class Pass {
     for (Index piece = 0; piece < pieces_; ++piece)
       sum_piece(unit, piece, piece > 0, sums, ahead);
   }
-  // One unit of the gradient with respect to the parameters into plain arrays, one for
-  // each trainable slice in their order; or added to what they hold.
-  void store_gradient(const GradientUnit& unit, const std::vector<T*>& gradients,
-                      bool add, T* scratch) const;
 
   // Moves running statistics after a training pass.
   void commit(Parameters<T>& parameters) const;

@@ -1,6 +1,8 @@
 // A batch's way up and down, and the gradient's units stored in plain arrays.
 #include "propagation.hpp"
 
+#include "stored_gradient.hpp"
+
 namespace fastmlp {
 
 template <class T>
@@ -65,8 +67,8 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
     member.barrier([] {});
     if (pass_.abandoned()) return;
     member.each(static_cast<Index>(units.size()), [&](Index u) {
-      pass_.store_gradient(units[static_cast<std::size_t>(u)], gradients, false,
-                           scratch[static_cast<std::size_t>(member.index)].data());
+      store_gradient(pass_, units[static_cast<std::size_t>(u)], gradients, false,
+                     scratch[static_cast<std::size_t>(member.index)].data());
     });
   });
   if (pass_.abandoned()) return false;
