@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+import warnings
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 
-from fastmlp import MLPClassifier, MLPRegressor, _base
+from fastmlp import MLPClassifier, MLPRegressor, _base, _forward
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -80,6 +84,88 @@ def test_what_is_not_plain_is_met_by_scikit_learn(estimator, spoil, monkeypatch)
         messages.append(str(caught.value))
         monkeypatch.setattr(_base, "is_plain", lambda X: False)
     assert messages[0] == messages[1]
+
+
+def outcome(model, X):
+    """Return what `predict` gives, or the error's class and text; and its warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = model.predict(X).tolist()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is compared
+            found = type(error), str(error)
+    return found, [str(warning.message) for warning in caught]
+
+
+def doubled(model):
+    model.coefs_[0] *= 2
+
+
+def widened(model):
+    model.coefs_ = [np.hstack([model.coefs_[0]] * 2), np.vstack([model.coefs_[1]] * 2)]
+    model.intercepts_[0] = np.tile(model.intercepts_[0], 2)
+
+
+def deepened(model):
+    model.coefs_.append(np.full((1, 1), 2.0))
+    model.intercepts_.append(np.ones(1))
+
+
+def in_another_precision(model):
+    model.coefs_ = [coef.astype("float32") for coef in model.coefs_]
+    model.intercepts_ = [bias.astype("float32") for bias in model.intercepts_]
+
+
+def of_one_array_in_another_precision(model):
+    model.coefs_[1] = model.coefs_[1].astype("float32")
+
+
+def with_another_slope(model):
+    model.activation[1]["slope"] = 0.5
+
+
+CHANGES = {
+    "nothing": lambda model: None,
+    "numbers": doubled,
+    "widths": widened,
+    "depth": deepened,
+    "precision": in_another_precision,
+    "one precision": of_one_array_in_another_precision,
+    "activation": lambda model: model.set_params(activation="tanh"),
+    "slope": with_another_slope,
+    "output": lambda model: setattr(model, "out_activation_", "identity"),
+    "batch norm": lambda model: model.set_params(batch_norm=True),
+    "an array less": lambda model: model.intercepts_.pop(),
+    "no arrays": lambda model: delattr(model, "coefs_"),
+    "names": lambda model: setattr(model, "feature_names_in_", np.array(list("abcd"))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_model_changed_by_hand_predicts_as_without_shortcut(estimator, change):
+    model, X, y = estimator
+    activation = ("leaky_relu", {"slope": 0.01})
+    model.set_params(activation=activation).fit(X, y)
+    change(model)
+    found = outcome(model, X)
+    vars(model).pop("_quick_forward")
+    assert found == outcome(model, X)
+
+
+def test_plain_arrays_are_predicted_without_validation(estimator, monkeypatch):
+    model, X, y = estimator
+    model.fit(X, y)
+    right = model.predict(X)
+
+    def fail(*_, **__):
+        raise AssertionError("validated")
+
+    monkeypatch.setattr(_forward, "validate_data", fail)
+    for same in (model, pickle.loads(pickle.dumps(model)), deepcopy(model)):
+        np.testing.assert_array_equal(same.predict(X), right)
+    for spoilt in (X.tolist(), X[:0], X[0], X[:, :3], X * 1j, np.full_like(X, np.nan)):
+        with pytest.raises(AssertionError, match="validated"):
+            model.predict(spoilt)
 
 
 def test_parameter_names_are_the_callers_own(estimator):

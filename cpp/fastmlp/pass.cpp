@@ -101,35 +101,41 @@ void Pass<T>::forward_rows(Index from, Index to, Range rows, Ahead& ahead) {
   for (Index l = from; l < to;) l = forward_layer(l, to, rows, {}, ahead);
 }
 
+// Dense layers read rows in place, from first to last.
 template <class T>
-bool Pass<T>::infer(const Member& member, const InputView& x, const Index* order,
-                    Index rows, Index known, const Parameters<T>& parameters,
-                    bool check_finite) {
-  const bool in_order = !order && network_.get<Dense>(0);
-  const auto in_place = in_order ? as_row_major<T>(x) : std::nullopt;
-  if (member.index == 0) {
-    begin({rows}, parameters);
-    if (in_place) {
-      abandoned_ = check_finite && !is_finite(*in_place, rows);
-    } else if (check_finite) {
-      abandoned_ = !gather_finite(x, order, {0, rows}, known, input_);
-    } else {
-      gather(x, order, {0, rows}, known, input_);
-    }
-  }
-  member.barrier([] {});
-  if (abandoned()) return false;
+std::optional<RowMajor<T>> Pass<T>::in_place(const RowSource& source) const {
+  if (source.order || !network_.get<Dense>(0)) return std::nullopt;
+  return as_row_major<T>(source.x);
+}
+
+template <class T>
+bool Pass<T>::take_in(const RowSource& source, const Parameters<T>& parameters,
+                      bool check_finite) {
+  const auto& [x, order, rows, known] = source;
+  begin({rows}, parameters);
+  if (const auto matrix = in_place(source))
+    return !check_finite || is_finite(*matrix, rows);
+  if (check_finite) return gather_finite(x, order, {0, rows}, known, input_);
+  gather(x, order, {0, rows}, known, input_);
+  return true;
+}
+
+template <class T>
+void Pass<T>::infer(const Member& member, const RowSource& source) {
+  const auto& [x, order, n, known] = source;
+  const Range rows{0, n};
+  const auto matrix = in_place(source);
   Ahead ahead;
-  if (in_place || has_long_rows(x))
-    expect_rows(x, order, {rows, std::min(2 * rows, known)}, ahead);
+  if (matrix || has_long_rows(x))
+    expect_rows(x, order, {n, std::min(2 * n, known)}, ahead);
   const Share share{member.index, member.size};
   for (Index l = 0; l < network_.size();) {
-    l = l == 0 && in_place
-            ? forward_dense(l, network_.size(), *in_place, {0, rows}, share, ahead)
-            : forward_layer(l, network_.size(), {0, rows}, share, ahead);
-    member.barrier([] {});
+    if (l > 0) member.barrier([] {});
+    l = l == 0 && matrix
+            ? forward_dense(l, network_.size(), *matrix, rows, share, ahead)
+            : forward_layer(l, network_.size(), rows, share, ahead);
   }
-  return true;
+  if (output(rows).count() > 1) member.barrier([] {});  // else it is member 0's
 }
 
 namespace {

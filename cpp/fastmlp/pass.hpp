@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "kernels/input.hpp"
@@ -11,14 +12,24 @@
 namespace fastmlp {
 
 // What one of `size` threads computes of every layer's output: alone, all of it; of a
-// small one, perhaps nothing.
+// small one, perhaps nothing. A single panel is the first one's.
 struct Share {
   int index = 0;
   int size = 1;
 
   Range of(Index panels) const {
+    if (panels == 1) return {0, index == 0 ? panels : 0};
     return size == 1 ? Range{0, panels} : even_part(panels, size, index);
   }
+};
+
+// Rows order[0..n) of x, or its first n where order is null. Rows up to `known` may be
+// asked for ahead of the next call.
+struct RowSource {
+  InputView x;
+  const Index* order;
+  Index n;
+  Index known;
 };
 
 // What a pass is asked to do.
@@ -74,13 +85,12 @@ class Pass {
   // Forget that somebody said no, for the way back.
   void resume() { abandoned_ = false; }
 
-  // Inference on rows order[0..rows) of x (its first ones where order is null) by a
-  // team, all of whose members call this: they share every layer's output, and have all
-  // of it in the end. False, and no output, where the rows are checked and hold a
-  // number that is not finite. Rows up to `known` may be asked for ahead of the next
-  // call.
-  bool infer(const Member& member, const InputView& x, const Index* order, Index rows,
-             Index known, const Parameters<T>& parameters, bool check_finite);
+  // Inference: one thread takes rows in, and gets false where they are checked and hold
+  // a number that is not finite; then all members of a team call `infer`, with the same
+  // rows. They share every layer's output, and member 0 has all of it in the end.
+  bool take_in(const RowSource& source, const Parameters<T>& parameters,
+               bool check_finite);
+  void infer(const Member& member, const RowSource& source);
 
   // source(block, rows, ahead) fills rows of the input, and may tell what will be
   // wanted after them; top(block, rows, ahead) finds rows of the output. After this,
@@ -135,6 +145,7 @@ class Pass {
     if (panels && rows.begin >= second_half_) panels.data += apart_ * kLanes<T>;
     return panels;
   }
+  std::optional<RowMajor<T>> in_place(const RowSource& source) const;
   void allocate_outputs(bool gradients);
   void allocate_gradients();
 
@@ -162,7 +173,7 @@ class Pass {
   PassSettings<T> settings_;
   const Parameters<T>* parameters_ = nullptr;
   const std::function<bool()>* keep_going_ = nullptr;
-  std::atomic<bool> abandoned_{false};  // somebody said no, or x is not finite
+  std::atomic<bool> abandoned_{false};  // somebody said no
 };
 
 template <class T>

@@ -114,14 +114,16 @@ template <class T>
 Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
                                          int n_threads) const {
   Workspaces workspaces = take(1, question.n);
-  std::atomic<bool> finite{true};
+  Workspace& workspace = *workspaces.front();
+  const RowSource source = question.rows({0, question.n});
+  const bool finite =
+      workspace.pass.take_in(source, parameters_, question.check_finite);
   const auto by_member = [&](const Member& member) {
-    if (!answer(member, question, {0, question.n}, *workspaces.front(), to))
-      finite = false;
+    answer(member, source, workspace, to);
   };
-  if (is_short(question.n)) {
+  if (finite && is_short(question.n)) {
     short_calls.run(n_threads, operations(question.n), by_member);
-  } else {
+  } else if (finite) {
     run_team(n_threads, by_member);
     short_calls.team_worked(now());
   }
@@ -153,8 +155,10 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
         return;
       }
       const Range rows = even_part(n, blocks, block);
-      T* const answers = to + rows.begin * columns();
-      if (!answer({0, 1, alone}, question, rows, workspace, answers)) {
+      const RowSource source = question.rows(rows);
+      if (workspace.pass.take_in(source, parameters_, question.check_finite)) {
+        answer({0, 1, alone}, source, workspace, to + rows.begin * columns());
+      } else {
         auto expected = Prediction::done;  // a stop stays a stop
         state.compare_exchange_strong(expected, Prediction::not_finite);
       }
@@ -166,23 +170,17 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   return state;
 }
 
-// All members of a team call this, and member 0 writes the answers. False where a
-// number is not finite and that was asked.
+// All members of a team call this, and member 0 writes the answers.
 template <class T>
-bool Predictor<T>::answer(const Member& member, const Question& question, Range rows,
+void Predictor<T>::answer(const Member& member, const RowSource& source,
                           Workspace& workspace, T* to) const {
-  const Index* order = question.order;
-  const bool finite =
-      workspace.pass.infer(member, order ? question.x : question.x.from(rows.begin),
-                           order ? order + rows.begin : nullptr, rows.size(),
-                           question.n - rows.begin, parameters_, question.check_finite);
-  if (!finite) return false;
-  if (member.index > 0) return true;
-  T* const outputs = both_classes_ ? to + rows.size() : to;
-  const Range all{0, rows.size()};
+  workspace.pass.infer(member, source);
+  if (member.index > 0) return;
+  const Index n = source.n;
+  T* const outputs = both_classes_ ? to + n : to;
+  const Range all{0, n};
   predict(loss_, workspace.pass.output(all), all, outputs, workspace.scratch);
-  if (both_classes_) complete_classes(to, rows.size());
-  return true;
+  if (both_classes_) complete_classes(to, n);
 }
 
 template class Predictor<float>;

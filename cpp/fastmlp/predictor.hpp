@@ -62,6 +62,11 @@ struct Question {
   const Index* order = nullptr;
   Index n = 0;
   bool check_finite = false;  // give up where x holds a number that is not finite
+
+  RowSource rows(Range part) const {
+    if (!order) return {x.from(part.begin), nullptr, part.size(), n - part.begin};
+    return {x, order + part.begin, part.size(), n - part.begin};
+  }
 };
 
 // `network` outlives the predictor; the parameters, in the order of its slices, are
@@ -106,8 +111,8 @@ class Predictor {
   bool is_short(Index rows) const;
   int threads_by_layer(Index rows, int wanted) const;
   Prediction answer_by_layer(const Question& question, T* to, int n_threads) const;
-  bool answer(const Member& member, const Question& question, Range rows,
-              Workspace& workspace, T* to) const;
+  void answer(const Member& member, const RowSource& source, Workspace& workspace,
+              T* to) const;
 
   const Network& network_;
   Loss loss_;

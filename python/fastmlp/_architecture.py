@@ -167,21 +167,10 @@ def set_fitted_arrays(
 
 
 @lru_cache(maxsize=64)
-def _places(network: Any) -> list[tuple[str, int]]:
+def places_of_arrays(network: Any) -> list[tuple[str, int]]:
     """Return where a model lists each of the network's arrays: attribute and index."""
     attributes = [_attribute(name) for name, _, _ in network.slices]
     return [(a, attributes[:i].count(a)) for i, a in enumerate(attributes)]
-
-
-def listed_arrays(model: object, network: Any) -> list[Any]:
-    """Return what the model lists in the network's order, for the core to check.
-
-    Raises
-    ------
-    IndexError
-        Where something is missing; `fitted_arrays` says what.
-    """
-    return [getattr(model, attribute)[i] for attribute, i in _places(network)]
 
 
 def fitted_arrays(

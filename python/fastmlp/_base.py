@@ -27,11 +27,13 @@ from ._callbacks import FitCallbacks
 from ._forward import (
     FLOAT64,
     FLOATS,
+    QuickForward,
     as_core_input,
     is_finite,
     is_plain,
     is_plain_input,
     loss_of,
+    quick_forward_of,
     threads_for,
 )
 from ._lbfgs import Objective, check_lbfgs, fit_lbfgs
@@ -83,6 +85,7 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
     best_validation_score_: float | None
     _no_improvement_count: int
     _random_state: np.random.RandomState
+    _quick_forward: QuickForward | None
 
     @abstractmethod
     def _encode(self, y: Any, dtype: np.dtype[Any], anew: bool) -> Target:
@@ -156,6 +159,7 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
             continue_records(self)
             fit_stochastic(self, problem, incremental, callbacks)
         self._check_finite()
+        self._quick_forward = quick_forward_of(self)
         if callbacks:
             callbacks.close()
         return self
@@ -301,9 +305,17 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
         )
         return Objective(problem)(packed_coef_inter)
 
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        return {
+            name: value for name, value in state.items() if name != "_quick_forward"
+        }
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         move_arrays(self)
+        if "coefs_" in state:
+            self._quick_forward = quick_forward_of(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -13,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from . import _core
 from ._architecture import (
     fitted_arrays,
-    listed_arrays,
     network_of,
     parameters_dtype,
+    places_of_arrays,
 )
 from ._threads import effective_n_threads
 
@@ -46,12 +47,11 @@ def loss_of(model: Any) -> Any:
 
 def threads_for(model: Any, n_rows: int) -> int:
     """Return the number of threads to use for one pass over so many rows."""
-    n_weights = 0  # by a loop, which is quicker than a sum over a list
-    for coef in model.coefs_:
-        n_weights += coef.size
-    if n_rows * n_weights < _SERIAL_WORK:
-        return 1
-    return effective_n_threads(model.n_threads)
+    return _threads_for(model, n_rows * sum(coef.size for coef in model.coefs_))
+
+
+def _threads_for(model: Any, work: int) -> int:
+    return 1 if work < _SERIAL_WORK else effective_n_threads(model.n_threads)
 
 
 def as_core_input(X: Any) -> Any:
@@ -92,6 +92,71 @@ def is_finite(array: NDArray[Any]) -> bool:
     return bool(np.isfinite(array).all())
 
 
+class QuickForward:
+    """The forward pass of a fitted model for plain arrays, which only the core checks.
+
+    What the shapes of its arrays and its parameters decide is looked up here, once, and
+    parameters are compared at each call: to put it together anew takes longer than a row
+    of a small network.
+
+    Parameters
+    ----------
+    model : MLPClassifier or MLPRegressor
+        Fitted.
+    """
+
+    __slots__ = ("_loss", "_n_layers", "_n_weights", "_network", "_places", "_settings")
+
+    def __init__(self, model: Any) -> None:
+        self._settings = deepcopy(_settings_of_forward(model))
+        self._network = network_of(model, parameters_dtype(model))
+        self._places = places_of_arrays(self._network)
+        self._loss = loss_of(model)
+        self._n_layers = len(model.coefs_)
+        self._n_weights = sum(coef.size for coef in model.coefs_)
+
+    def __call__(self, model: Any, X: NDArray[Any], both_classes: bool) -> NDArray[Any]:
+        """Return the outputs.
+
+        Raises
+        ------
+        AttributeError, LookupError, TypeError, ValueError
+            Where the model has changed in any way but its arrays' numbers, or X is not
+            an array of numbers as the core reads them, all finite.
+        """
+        coefs, n_rows = model.coefs_, len(X)
+        if (
+            n_rows == 0
+            or len(coefs) != self._n_layers
+            or _settings_of_forward(model) != self._settings
+        ):
+            raise LookupError
+        # By position: names would be a tenth of the time of a small row.
+        check_finite, rows = True, None
+        outputs: NDArray[Any] = self._network.predict(
+            X,
+            [getattr(model, attribute)[i] for attribute, i in self._places],
+            self._loss,
+            _threads_for(model, n_rows * self._n_weights),
+            check_finite,
+            rows,
+            both_classes,
+        )
+        return outputs
+
+
+def _settings_of_forward(model: Any) -> tuple[Any, ...]:
+    return model.activation, model.batch_norm, model.dropout, model.out_activation_
+
+
+def quick_forward_of(model: Any) -> QuickForward | None:
+    """Return a fitted model's `QuickForward`, or None where its parts do not fit."""
+    try:
+        return QuickForward(model)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
+
+
 def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:
     """Return the outputs, shape (n_samples, n_outputs), for new samples.
 
@@ -110,28 +175,24 @@ def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:
     ValueError, TypeError
         scikit-learn's, where X is not what is expected.
     """
-    if is_plain_input(model, X):
+    known = vars(model)
+    quick: QuickForward | None = known.get("_quick_forward")
+    if quick and type(X) is np.ndarray and "feature_names_in_" not in known:
         try:
-            return _predict(model, X, both_classes, quick=True)
-        except (IndexError, TypeError, ValueError):  # there are better messages below
-            pass
+            return quick(model, X, both_classes)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            pass  # there are better messages below
     check_is_fitted(model)
-    samples = validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
-    return _predict(model, as_core_input(samples), both_classes, quick=False)
-
-
-def _predict(model: Any, X: Any, both_classes: bool, *, quick: bool) -> NDArray[Any]:
-    """Return the outputs; `quick`: the core alone checks X and the model's arrays."""
+    samples = as_core_input(
+        validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
+    )
     dtype = parameters_dtype(model)
     network = network_of(model, dtype)
-    if quick:
-        arrays = listed_arrays(model, network)
-    else:
-        arrays = fitted_arrays(model, network.slices, dtype)
-    n_threads = threads_for(model, X.shape[0])
-    # By position: names would be a tenth of the time of a small row.
-    check_finite, rows = quick, None
     outputs: NDArray[Any] = network.predict(
-        X, arrays, loss_of(model), n_threads, check_finite, rows, both_classes
+        samples,
+        fitted_arrays(model, network.slices, dtype),
+        loss_of(model),
+        threads_for(model, samples.shape[0]),
+        both_classes=both_classes,
     )
     return outputs
