@@ -43,6 +43,32 @@ template <class T, int R, int K>
   }
 }
 
+// The same for rows `depth` of w and a single panel, whose sums stay in registers: in
+// memory they would wait for each other twice as long (10 outputs of 512 inputs: 0.3
+// us).
+template <int R, class Matrix, class T>
+[[gnu::noinline]] void add_weight_panel(const Matrix& x, Index row, const T* w,
+                                        Index w_stride, Range depth, T* sums) {
+  constexpr int V = kRegisters<T>;
+  constexpr int S = Vec<T>::size;
+  constexpr Index L = kLanes<T>;
+  std::array<Vec<T>, static_cast<std::size_t>(R * V)> sum;
+  unrolled<R * V>([&](auto i) { sum[i] = Vec<T>::load(sums + i * S); });
+  for (Index k = depth.begin; k < depth.end;) {
+    TileInput<Matrix, R> inputs(x.at(k / L, row), x.stride);
+    const Index end = std::min(depth.end, k + L);
+    for (; k < end; ++k, w += w_stride, inputs.next_column()) {
+      unrolled<V>([&](auto v) {
+        const Vec<T> weight = Vec<T>::load_from(w + v * S);
+        unrolled<R>([&](auto r) {
+          sum[r * V + v] = fma(Vec<T>(inputs[r]), weight, sum[r * V + v]);
+        });
+      });
+    }
+  }
+  unrolled<R * V>([&](auto i) { sum[i].store(sums + i * S); });
+}
+
 // y = finish(x w + b) for R rows and some panels: K rows of w at a time, as many as
 // leave registers for their R x K inputs, the weights and a sum; a power of two, so
 // that K inputs lie in one panel.
@@ -62,6 +88,9 @@ template <int R, class Matrix, class T, class Finish>
     add_weight_rows<T, R, count>(from, weights, w.stride, panels.size(), sums);
   };
   const auto add_rows = [&](Range depth) {
+    if (panels.size() == 1)
+      return add_weight_panel<R>(x, row, w.at(panels.begin, depth.begin), w.stride,
+                                 depth, sums);
     Index k = depth.begin;
     for (; k + K <= depth.end; k += K)
       add(k, std::integral_constant<int, K>{}, w.at(panels.begin, k));
