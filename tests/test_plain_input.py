@@ -1,10 +1,10 @@
-"""Plain arrays, which `fit` takes as they are, and those that scikit-learn looks at."""
+"""Plain arrays, taken as they are, and those that scikit-learn looks at."""
 
 from __future__ import annotations
 
 import pickle
 import warnings
-from copy import deepcopy
+from copy import copy, deepcopy
 
 import numpy as np
 import pytest
@@ -87,11 +87,12 @@ def test_what_is_not_plain_is_met_by_scikit_learn(estimator, spoil, monkeypatch)
 
 
 def outcome(model, X):
-    """Return what `predict` gives, or the error's class and text; and its warnings."""
+    """Return what the model predicts, or the error's class and text; and its warnings."""
+    predict = getattr(model, "predict_proba", model.predict)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found = model.predict(X).tolist()
+            found = predict(X).tolist()
         except Exception as error:  # noqa: BLE001  whatever it is, it is compared
             found = type(error), str(error)
     return found, [str(warning.message) for warning in caught]
@@ -124,6 +125,19 @@ def with_another_slope(model):
     model.activation[1]["slope"] = 0.5
 
 
+def fitted_in_vain_to_more_features(model):
+    X = np.ones((6, 5))
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.fit(X, np.arange(6) % 2, sample_weight=np.ones(3))
+
+
+def fitted_in_vain_with_batch_norm(model):
+    model.set_params(early_stopping=True, validation_fraction=0.01, batch_norm=True)
+    with pytest.raises(ValueError, match=r"validation set|test_size"):
+        model.fit(np.ones((6, 4)), np.arange(6) % 2)
+    model.set_params(batch_norm=False)
+
+
 CHANGES = {
     "nothing": lambda model: None,
     "numbers": doubled,
@@ -133,35 +147,62 @@ CHANGES = {
     "one precision": of_one_array_in_another_precision,
     "activation": lambda model: model.set_params(activation="tanh"),
     "slope": with_another_slope,
-    "output": lambda model: setattr(model, "out_activation_", "identity"),
+    "output": lambda model: setattr(model, "out_activation_", "exp"),
     "batch norm": lambda model: model.set_params(batch_norm=True),
+    "batch norm's arrays": lambda model: setattr(model, "batch_norm_scale_", []),
+    "dropout": lambda model: model.set_params(dropout=0.5),
     "an array less": lambda model: model.intercepts_.pop(),
     "no arrays": lambda model: delattr(model, "coefs_"),
+    "features": lambda model: setattr(model, "n_features_in_", 5),
+    "no features": lambda model: delattr(model, "n_features_in_"),
     "names": lambda model: setattr(model, "feature_names_in_", np.array(list("abcd"))),
+    "a failed fit": fitted_in_vain_to_more_features,
+    "a failed fit with batch norm": fitted_in_vain_with_batch_norm,
+    "a fit to more features": lambda model: model.fit(
+        np.ones((6, 5)), np.arange(6) % 2
+    ),
+    "a fit in another precision": lambda model: model.set_params(dtype="float32").fit(
+        np.ones((6, 4)), np.arange(6) % 2
+    ),
 }
 
 
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_model_changed_by_hand_predicts_as_without_shortcut(estimator, change):
+def test_a_changed_model_predicts_as_without_the_shortcut(
+    estimator, batch_norm, change
+):
     model, X, y = estimator
     activation = ("leaky_relu", {"slope": 0.01})
-    model.set_params(activation=activation).fit(X, y)
+    model.set_params(activation=activation, batch_norm=batch_norm).fit(X, y)
     change(model)
-    found = outcome(model, X)
-    vars(model).pop("_quick_forward")
-    assert found == outcome(model, X)
+    for same in (model, deepcopy(model)):
+        found = outcome(same, X)
+        same._quick_forward = None
+        assert found == outcome(same, X)
+
+
+class WithStateOfItsOwn(MLPRegressor):
+    def __getstate__(self):
+        return vars(self).copy()
 
 
 def test_plain_arrays_are_predicted_without_validation(estimator, monkeypatch):
     model, X, y = estimator
     model.fit(X, y)
+    before = vars(model).copy()
     right = model.predict(X)
+    assert vars(model) == before
+    other = WithStateOfItsOwn().set_params(**model.get_params())
+    models = [model, copy(model), deepcopy(model), pickle.loads(pickle.dumps(model))]
+    if isinstance(model, MLPRegressor):
+        models += [deepcopy(other.fit(X, y)), pickle.loads(pickle.dumps(other))]
 
     def fail(*_, **__):
         raise AssertionError("validated")
 
     monkeypatch.setattr(_forward, "validate_data", fail)
-    for same in (model, pickle.loads(pickle.dumps(model)), deepcopy(model)):
+    for same in models:
         np.testing.assert_array_equal(same.predict(X), right)
     for spoilt in (X.tolist(), X[:0], X[0], X[:, :3], X * 1j, np.full_like(X, np.nan)):
         with pytest.raises(AssertionError, match="validated"):

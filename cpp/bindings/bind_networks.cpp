@@ -92,7 +92,7 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
     const py::gil_scoped_release release;
     const Predictor<T> predictor(self.network, arrays, loss, both_classes,
                                  Predictor<T>::layout_for(n), &self.spares);
-    state = predictor({view, order, n, check_finite}, to, {threads, &keep_going});
+    state = predictor({{view, order, n}, check_finite}, to, {threads, &keep_going});
   }
   stop_unless(state != Prediction::stopped);
   if (state == Prediction::not_finite)

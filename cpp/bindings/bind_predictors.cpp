@@ -92,7 +92,7 @@ class BoundPredictor {
     if (!flat_) shape.push_back(predictor_.columns());
     py::array_t<T> output(shape);
     T* const to = output.mutable_data();
-    const Question question{rows, nullptr, rows.rows};
+    const Question question{{rows, nullptr, rows.rows}};
     if (rows.rows <= kFewRows && predictor_.flops(rows.rows) < kShortFlops) {
       predictor_(question, to, {1, nullptr});
       return output;

@@ -101,41 +101,35 @@ void Pass<T>::forward_rows(Index from, Index to, Range rows, Ahead& ahead) {
   for (Index l = from; l < to;) l = forward_layer(l, to, rows, {}, ahead);
 }
 
-// Dense layers read rows in place, from first to last.
-template <class T>
-std::optional<RowMajor<T>> Pass<T>::in_place(const RowSource& source) const {
-  if (source.order || !network_.get<Dense>(0)) return std::nullopt;
-  return as_row_major<T>(source.x);
-}
-
+// A Dense layer reads rows in place that follow one another.
 template <class T>
 bool Pass<T>::take_in(const RowSource& source, const Parameters<T>& parameters,
                       bool check_finite) {
-  const auto& [x, order, rows, known] = source;
-  begin({rows}, parameters);
-  if (const auto matrix = in_place(source))
-    return !check_finite || is_finite(*matrix, rows);
-  if (check_finite) return gather_finite(x, order, {0, rows}, known, input_);
-  gather(x, order, {0, rows}, known, input_);
+  const auto& [x, order, n, known] = source;
+  begin({n}, parameters);
+  source_ = source;
+  in_place_ = !order && network_.get<Dense>(0) ? as_row_major<T>(x) : std::nullopt;
+  if (in_place_) return !check_finite || is_finite(*in_place_, n);
+  if (check_finite) return gather_finite(x, order, {0, n}, known, input_);
+  gather(x, order, {0, n}, known, input_);
   return true;
 }
 
 template <class T>
-void Pass<T>::infer(const Member& member, const RowSource& source) {
-  const auto& [x, order, n, known] = source;
+void Pass<T>::infer(const Member& member) {
+  const auto& [x, order, n, known] = source_;
   const Range rows{0, n};
-  const auto matrix = in_place(source);
   Ahead ahead;
-  if (matrix || has_long_rows(x))
+  if (in_place_ || has_long_rows(x))
     expect_rows(x, order, {n, std::min(2 * n, known)}, ahead);
   const Share share{member.index, member.size};
   for (Index l = 0; l < network_.size();) {
     if (l > 0) member.barrier([] {});
-    l = l == 0 && matrix
-            ? forward_dense(l, network_.size(), *matrix, rows, share, ahead)
+    l = l == 0 && in_place_
+            ? forward_dense(l, network_.size(), *in_place_, rows, share, ahead)
             : forward_layer(l, network_.size(), rows, share, ahead);
   }
-  if (output(rows).count() > 1) member.barrier([] {});  // else it is member 0's
+  if (output(rows).count() > 1) member.barrier([] {});  // a single panel is member 0's
 }
 
 namespace {

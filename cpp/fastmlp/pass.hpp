@@ -12,24 +12,27 @@
 namespace fastmlp {
 
 // What one of `size` threads computes of every layer's output: alone, all of it; of a
-// small one, perhaps nothing. A single panel is the first one's.
+// small one, perhaps nothing.
 struct Share {
   int index = 0;
   int size = 1;
 
   Range of(Index panels) const {
-    if (panels == 1) return {0, index == 0 ? panels : 0};
     return size == 1 ? Range{0, panels} : even_part(panels, size, index);
   }
 };
 
-// Rows order[0..n) of x, or its first n where order is null. Rows up to `known` may be
-// asked for ahead of the next call.
+// Rows order[0..n) of x, or its first n where order is null.
 struct RowSource {
   InputView x;
-  const Index* order;
-  Index n;
-  Index known;
+  const Index* order = nullptr;
+  Index n = 0;
+  Index known = n;  // rows that are there, and may be asked for ahead of the next call
+
+  RowSource part(Range rows) const {
+    return {order ? x : x.from(rows.begin), order ? order + rows.begin : nullptr,
+            rows.size(), known - rows.begin};
+  }
 };
 
 // What a pass is asked to do.
@@ -85,12 +88,13 @@ class Pass {
   // Forget that somebody said no, for the way back.
   void resume() { abandoned_ = false; }
 
-  // Inference: one thread takes rows in, and gets false where they are checked and hold
-  // a number that is not finite; then all members of a team call `infer`, with the same
-  // rows. They share every layer's output, and member 0 has all of it in the end.
+  // Inference: before a team starts, one thread takes rows in, which stay where they
+  // are until the end; false where they are checked and hold a number that is not
+  // finite. Then all members of the team call `infer`: they share every layer's output,
+  // and member 0 has all of it in the end.
   bool take_in(const RowSource& source, const Parameters<T>& parameters,
                bool check_finite);
-  void infer(const Member& member, const RowSource& source);
+  void infer(const Member& member);
 
   // source(block, rows, ahead) fills rows of the input, and may tell what will be
   // wanted after them; top(block, rows, ahead) finds rows of the output. After this,
@@ -145,7 +149,6 @@ class Pass {
     if (panels && rows.begin >= second_half_) panels.data += apart_ * kLanes<T>;
     return panels;
   }
-  std::optional<RowMajor<T>> in_place(const RowSource& source) const;
   void allocate_outputs(bool gradients);
   void allocate_gradients();
 
@@ -171,6 +174,8 @@ class Pass {
   std::vector<PanelBuffer<T>> memory_;
 
   PassSettings<T> settings_;
+  RowSource source_;                     // of an inference
+  std::optional<RowMajor<T>> in_place_;  // its rows, where a layer reads them there
   const Parameters<T>* parameters_ = nullptr;
   const std::function<bool()>* keep_going_ = nullptr;
   std::atomic<bool> abandoned_{false};  // somebody said no

@@ -113,28 +113,28 @@ int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
 template <class T>
 Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
                                          int n_threads) const {
-  Workspaces workspaces = take(1, question.n);
+  const Index n = question.rows.n;
+  Workspaces workspaces = take(1, n);
   Workspace& workspace = *workspaces.front();
-  const RowSource source = question.rows({0, question.n});
   const bool finite =
-      workspace.pass.take_in(source, parameters_, question.check_finite);
+      workspace.pass.take_in(question.rows, parameters_, question.check_finite);
   const auto by_member = [&](const Member& member) {
-    answer(member, source, workspace, to);
+    answer(member, n, workspace, to);
   };
-  if (finite && is_short(question.n)) {
-    short_calls.run(n_threads, operations(question.n), by_member);
+  if (finite && is_short(n)) {
+    short_calls.run(n_threads, operations(n), by_member);
   } else if (finite) {
     run_team(n_threads, by_member);
     short_calls.team_worked(now());
   }
-  spares(question.n).keep(std::move(workspaces.front()));
+  spares(n).keep(std::move(workspaces.front()));
   return finite ? Prediction::done : Prediction::not_finite;
 }
 
 template <class T>
 Prediction Predictor<T>::operator()(const Question& question, T* to,
                                     const Execution& execution) const {
-  const Index n = question.n;
+  const Index n = question.rows.n;
   const Index blocks = divide_up(n, kRowsAtOnce);
   if (blocks == 0) return Prediction::done;
   const int by_layer = threads_by_layer(n, execution.n_threads);
@@ -155,9 +155,9 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
         return;
       }
       const Range rows = even_part(n, blocks, block);
-      const RowSource source = question.rows(rows);
-      if (workspace.pass.take_in(source, parameters_, question.check_finite)) {
-        answer({0, 1, alone}, source, workspace, to + rows.begin * columns());
+      const RowSource part = question.rows.part(rows);
+      if (workspace.pass.take_in(part, parameters_, question.check_finite)) {
+        answer({0, 1, alone}, part.n, workspace, to + rows.begin * columns());
       } else {
         auto expected = Prediction::done;  // a stop stays a stop
         state.compare_exchange_strong(expected, Prediction::not_finite);
@@ -172,11 +172,10 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
 
 // All members of a team call this, and member 0 writes the answers.
 template <class T>
-void Predictor<T>::answer(const Member& member, const RowSource& source,
-                          Workspace& workspace, T* to) const {
-  workspace.pass.infer(member, source);
+void Predictor<T>::answer(const Member& member, Index n, Workspace& workspace,
+                          T* to) const {
+  workspace.pass.infer(member);
   if (member.index > 0) return;
-  const Index n = source.n;
   T* const outputs = both_classes_ ? to + n : to;
   const Range all{0, n};
   predict(loss_, workspace.pass.output(all), all, outputs, workspace.scratch);

@@ -56,17 +56,10 @@ struct PredictionWorkspace {
         scratch(network.out_features()) {}
 };
 
-// What is asked: rows order[0..n) of x, or its first n where order is null.
+// What is asked.
 struct Question {
-  const InputView& x;
-  const Index* order = nullptr;
-  Index n = 0;
-  bool check_finite = false;  // give up where x holds a number that is not finite
-
-  RowSource rows(Range part) const {
-    if (!order) return {x.from(part.begin), nullptr, part.size(), n - part.begin};
-    return {x, order + part.begin, part.size(), n - part.begin};
-  }
+  RowSource rows;
+  bool check_finite = false;  // give up where they hold a number that is not finite
 };
 
 // `network` outlives the predictor; the parameters, in the order of its slices, are
@@ -111,8 +104,7 @@ class Predictor {
   bool is_short(Index rows) const;
   int threads_by_layer(Index rows, int wanted) const;
   Prediction answer_by_layer(const Question& question, T* to, int n_threads) const;
-  void answer(const Member& member, const RowSource& source, Workspace& workspace,
-              T* to) const;
+  void answer(const Member& member, Index n, Workspace& workspace, T* to) const;
 
   const Network& network_;
   Loss loss_;

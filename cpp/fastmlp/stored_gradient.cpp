@@ -14,7 +14,7 @@ void store_gradient(const Pass<T>& pass, const GradientUnit& unit,
   std::size_t first = 0;
   for (Index l = 0; l < unit.layer; ++l)
     if (network.get<Dense>(l) || network.get<BatchNorm>(l)) first += 2;
-  const Index inputs = network.width(unit.layer);
+  const Index in_features = network.width(unit.layer);
   const Index columns = network.width(unit.layer + 1);
   if (network.get<BatchNorm>(unit.layer)) {
     put(pass.batch(unit.layer).scale_gradient.data(), columns, gradients[first]);
@@ -22,13 +22,13 @@ void store_gradient(const Pass<T>& pass, const GradientUnit& unit,
     return;
   }
   constexpr Index L = kLanes<T>;
-  const auto weights = [&](Range rows, Index j, const T* block) {
+  const auto weights = [&](Range inputs, Index j, const T* block) {
     const Index width = std::min(L, columns - j * L);
-    for (Index i = rows.begin; i < rows.end; ++i, block += L)
+    for (Index i = inputs.begin; i < inputs.end; ++i, block += L)
       put(block, width, gradients[first] + i * columns + j * L);
   };
   const auto narrow = [&](Index i, const T* block) {
-    const Index width = std::min(L, inputs - i * L);
+    const Index width = std::min(L, in_features - i * L);
     for (Index row = 0; row < width; ++row)
       for (Index c = 0; c < unit.dense.narrow; ++c)
         put(block + c * L + row, 1,
@@ -40,7 +40,8 @@ void store_gradient(const Pass<T>& pass, const GradientUnit& unit,
   };
   Ahead nothing;
   pass.sum_gradient(unit, scratch, nothing);
-  deliver_gradient(unit.dense, inputs, scratch, GradientSink{weights, narrow, biases});
+  deliver_gradient(unit.dense, in_features, scratch,
+                   GradientSink{weights, narrow, biases});
 }
 
 template void store_gradient<float>(const Pass<float>&, const GradientUnit&,

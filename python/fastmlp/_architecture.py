@@ -219,7 +219,7 @@ def parameters_dtype(model: Any) -> np.dtype[Any]:
 def network_settings(model: Any) -> NetworkSettings:
     """Return what `make_network` takes before the dtype, of a fitted model."""
     coefs = model.coefs_
-    has_batch_norm = "batch_norm_scale_" in vars(model)
+    *settings, has_batch_norm = settings_beside_widths(model)
     if len(coefs) > 1 and bool(model.batch_norm) != has_batch_norm:
         with_or_without = "with" if has_batch_norm else "without"
         raise ValueError(
@@ -227,7 +227,16 @@ def network_settings(model: Any) -> NetworkSettings:
             f"{with_or_without} batch norm"
         )
     widths = (coefs[0].shape[0], *[coef.shape[1] for coef in coefs])
-    return widths, model.activation, model.batch_norm, model.dropout
+    return (widths, *settings)
+
+
+def settings_beside_widths(model: Any) -> tuple[Any, ...]:
+    """Return what decides a fitted model's network beside its weights.
+
+    Activation, batch norm and dropout, and whether it was fitted with batch norm.
+    """
+    has_batch_norm = "batch_norm_scale_" in vars(model)
+    return model.activation, model.batch_norm, model.dropout, has_batch_norm
 
 
 def network_of(model: Any, dtype: np.dtype[Any]) -> Any:

@@ -305,12 +305,6 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
         )
         return Objective(problem)(packed_coef_inter)
 
-    def __getstate__(self) -> dict[str, Any]:
-        state: Any = super().__getstate__()
-        return {
-            name: value for name, value in state.items() if name != "_quick_forward"
-        }
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         move_arrays(self)

@@ -17,6 +17,7 @@ from ._architecture import (
     network_of,
     parameters_dtype,
     places_of_arrays,
+    settings_beside_widths,
 )
 from ._threads import effective_n_threads
 
@@ -47,10 +48,10 @@ def loss_of(model: Any) -> Any:
 
 def threads_for(model: Any, n_rows: int) -> int:
     """Return the number of threads to use for one pass over so many rows."""
-    return _threads_for(model, n_rows * sum(coef.size for coef in model.coefs_))
+    return _threads_for_work(model, n_rows * sum(coef.size for coef in model.coefs_))
 
 
-def _threads_for(model: Any, work: int) -> int:
+def _threads_for_work(model: Any, work: int) -> int:
     return 1 if work < _SERIAL_WORK else effective_n_threads(model.n_threads)
 
 
@@ -95,14 +96,20 @@ def is_finite(array: NDArray[Any]) -> bool:
 class QuickForward:
     """The forward pass of a fitted model for plain arrays, which only the core checks.
 
-    What the shapes of its arrays and its parameters decide is looked up here, once, and
-    parameters are compared at each call: to put it together anew takes longer than a row
-    of a small network.
+    What weights' shapes and parameters decide is looked up here, once: to put it together
+    anew takes longer than a row of a small network. At each call, parameters are compared
+    with what they were, and the core checks shapes and types of all arrays. Copies and
+    pickles of it are None.
 
     Parameters
     ----------
     model : MLPClassifier or MLPRegressor
         Fitted.
+
+    Raises
+    ------
+    AttributeError, LookupError, TypeError, ValueError
+        Where the model's attributes do not fit together.
     """
 
     __slots__ = ("_loss", "_n_layers", "_n_weights", "_network", "_places", "_settings")
@@ -110,6 +117,8 @@ class QuickForward:
     def __init__(self, model: Any) -> None:
         self._settings = deepcopy(_settings_of_forward(model))
         self._network = network_of(model, parameters_dtype(model))
+        if self._network.in_features != model.n_features_in_:
+            raise ValueError("n_features_in_ must be the number of rows of coefs_[0]")
         self._places = places_of_arrays(self._network)
         self._loss = loss_of(model)
         self._n_layers = len(model.coefs_)
@@ -121,32 +130,38 @@ class QuickForward:
         Raises
         ------
         AttributeError, LookupError, TypeError, ValueError
-            Where the model has changed in any way but its arrays' numbers, or X is not
-            an array of numbers as the core reads them, all finite.
+            Where there is no row, or X is not an array of finite numbers as the core
+            reads them, or anything but numbers has changed in the model's arrays, or in
+            what `_settings_of_forward` returns.
         """
-        coefs, n_rows = model.coefs_, len(X)
+        n_rows = len(X)
         if (
             n_rows == 0
-            or len(coefs) != self._n_layers
+            or len(model.coefs_) != self._n_layers  # which decides how many there are
             or _settings_of_forward(model) != self._settings
         ):
-            raise LookupError
+            raise ValueError("X has no rows, or the model has changed")
         # By position: names would be a tenth of the time of a small row.
         check_finite, rows = True, None
         outputs: NDArray[Any] = self._network.predict(
             X,
             [getattr(model, attribute)[i] for attribute, i in self._places],
             self._loss,
-            _threads_for(model, n_rows * self._n_weights),
+            _threads_for_work(model, n_rows * self._n_weights),
             check_finite,
             rows,
             both_classes,
         )
         return outputs
 
+    # The core's networks do not pickle, and a copied model looks all of it up anew.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
 
 def _settings_of_forward(model: Any) -> tuple[Any, ...]:
-    return model.activation, model.batch_norm, model.dropout, model.out_activation_
+    settings = settings_beside_widths(model)
+    return settings, model.out_activation_, model.n_features_in_
 
 
 def quick_forward_of(model: Any) -> QuickForward | None:
@@ -177,11 +192,11 @@ def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:
     """
     known = vars(model)
     quick: QuickForward | None = known.get("_quick_forward")
-    if quick and type(X) is np.ndarray and "feature_names_in_" not in known:
+    if quick is not None and type(X) is np.ndarray and "feature_names_in_" not in known:
         try:
             return quick(model, X, both_classes)
         except (AttributeError, LookupError, TypeError, ValueError):
-            pass  # there are better messages below
+            pass  # what is wrong, if anything is, will be said below
     check_is_fitted(model)
     samples = as_core_input(
         validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)
