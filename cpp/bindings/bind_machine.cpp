@@ -58,8 +58,8 @@ void bind_machine(py::module_& m) {
       .def(py::init())
       .def("is_for_team", &ShortCalls::is_for_team, py::arg("start"))
       .def("done", &ShortCalls::done, py::arg("start"), py::arg("end"), py::arg("work"))
-      .def("done_by_team", &ShortCalls::done_by_team, py::arg("start"),
-           py::arg("complete"), py::arg("end"), py::arg("work"))
+      .def("done_by_team", &ShortCalls::done_by_team, py::arg("start"), py::arg("end"),
+           py::arg("work"))
       .def("team_worked", &ShortCalls::team_worked, py::arg("end"))
       .def_property_readonly("by_teams", &ShortCalls::by_teams);
   m.def(
