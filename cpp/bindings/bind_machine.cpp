@@ -56,10 +56,10 @@ void bind_machine(py::module_& m) {
   plain_class<ShortCalls>(m, "ShortCalls",
                           "Who does short calls; for tests of its decisions.")
       .def(py::init())
-      .def("is_for_team", &ShortCalls::is_for_team, py::arg("start"))
-      .def("done", &ShortCalls::done, py::arg("start"), py::arg("end"), py::arg("work"))
+      .def("is_for_team", &ShortCalls::is_for_team, py::arg("start"), py::arg("kind"))
+      .def("done", &ShortCalls::done, py::arg("start"), py::arg("end"), py::arg("kind"))
       .def("done_by_team", &ShortCalls::done_by_team, py::arg("start"), py::arg("end"),
-           py::arg("work"))
+           py::arg("kind"))
       .def("team_worked", &ShortCalls::team_worked, py::arg("end"))
       .def_property_readonly("by_teams", &ShortCalls::by_teams);
   m.def(

@@ -101,13 +101,13 @@ void Pass<T>::forward_rows(Index from, Index to, Range rows, Ahead& ahead) {
   for (Index l = from; l < to;) l = forward_layer(l, to, rows, {}, ahead);
 }
 
-// A Dense layer reads rows in place that follow one another.
 template <class T>
 bool Pass<T>::take_in(const RowSource& source, const Parameters<T>& parameters,
                       bool check_finite) {
   const auto& [x, order, n, known] = source;
   begin({n}, parameters);
   source_ = source;
+  // A Dense layer reads rows in place that follow one another; others are gathered.
   in_place_ = !order && network_.get<Dense>(0) ? as_row_major<T>(x) : std::nullopt;
   if (in_place_) return !check_finite || is_finite(*in_place_, n);
   if (check_finite) return gather_finite(x, order, {0, n}, known, input_);

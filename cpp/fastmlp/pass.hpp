@@ -174,7 +174,7 @@ class Pass {
   std::vector<PanelBuffer<T>> memory_;
 
   PassSettings<T> settings_;
-  RowSource source_;                     // of an inference
+  RowSource source_;                     // of an inference, from take_in on
   std::optional<RowMajor<T>> in_place_;  // its rows, where a layer reads them there
   const Parameters<T>* parameters_ = nullptr;
   const std::function<bool()>* keep_going_ = nullptr;

@@ -1,8 +1,6 @@
 // Predictions block by block.
 #include "predictor.hpp"
 
-#include "short_calls.hpp"
-
 namespace fastmlp {
 namespace {
 
@@ -109,6 +107,36 @@ int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
   return useful_threads(phases, static_cast<int>(worth));
 }
 
+// Calls of the same rows by the same network: up to kRowsAtOnce.
+template <class T>
+ShortCalls::Kind Predictor<T>::kind(Index rows) const {
+  const auto place = reinterpret_cast<std::uintptr_t>(&network_);
+  return static_cast<ShortCalls::Kind>(place) * (kRowsAtOnce + 1) +
+         static_cast<ShortCalls::Kind>(rows);
+}
+
+template <class T>
+Prediction Predictor<T>::operator()(const Question& question, T* to,
+                                    const Execution& execution) const {
+  const Index n = question.rows.n;
+  if (n == 0) return Prediction::done;
+  const int by_layer = threads_by_layer(n, execution.n_threads);
+  if (by_layer == 1) return answer_by_rows(question, to, execution);
+  const double start = now();
+  const bool by_team = !is_short(n) || short_calls.is_for_team(start, kind(n));
+  const Prediction state = by_team ? answer_by_layer(question, to, by_layer)
+                                   : answer_by_rows(question, to, execution);
+  if (state != Prediction::done) return state;  // that tells nothing about either
+  if (!is_short(n)) {
+    short_calls.team_worked(now());
+  } else if (by_team) {
+    short_calls.done_by_team(start, now(), kind(n));
+  } else {
+    short_calls.done(start, now(), kind(n));
+  }
+  return state;
+}
+
 // So short that nobody is asked whether to go on.
 template <class T>
 Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
@@ -118,29 +146,18 @@ Prediction Predictor<T>::answer_by_layer(const Question& question, T* to,
   Workspace& workspace = *workspaces.front();
   const bool finite =
       workspace.pass.take_in(question.rows, parameters_, question.check_finite);
-  const auto by_member = [&](const Member& member) {
-    answer(member, n, workspace, to);
-  };
-  if (finite && is_short(n)) {
-    short_calls.run(n_threads, operations(n), by_member);
-  } else if (finite) {
-    run_team(n_threads, by_member);
-    short_calls.team_worked(now());
-  }
+  if (finite)
+    run_team(n_threads,
+             [&](const Member& member) { answer(member, n, workspace, to); });
   spares(n).keep(std::move(workspaces.front()));
   return finite ? Prediction::done : Prediction::not_finite;
 }
 
 template <class T>
-Prediction Predictor<T>::operator()(const Question& question, T* to,
-                                    const Execution& execution) const {
+Prediction Predictor<T>::answer_by_rows(const Question& question, T* to,
+                                        const Execution& execution) const {
   const Index n = question.rows.n;
   const Index blocks = divide_up(n, kRowsAtOnce);
-  if (blocks == 0) return Prediction::done;
-  const int by_layer = threads_by_layer(n, execution.n_threads);
-  const double start = by_layer > 1 ? now() : 0;
-  if (by_layer > 1 && (!is_short(n) || short_calls.is_for_team(start)))
-    return answer_by_layer(question, to, by_layer);
   const int n_threads = useful_threads({{flops(n), blocks}}, execution.n_threads);
   Workspaces workspaces = take(n_threads, n);
   std::atomic<Prediction> state{Prediction::done};
@@ -165,8 +182,6 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
     });
   });
   for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
-  if (by_layer > 1 && state == Prediction::done)
-    short_calls.done(start, now(), operations(n));
   return state;
 }
 

@@ -7,6 +7,7 @@
 
 #include "criterion.hpp"
 #include "pass.hpp"
+#include "short_calls.hpp"
 
 namespace fastmlp {
 
@@ -103,7 +104,10 @@ class Predictor {
   double operations(Index rows) const;
   bool is_short(Index rows) const;
   int threads_by_layer(Index rows, int wanted) const;
+  ShortCalls::Kind kind(Index rows) const;
   Prediction answer_by_layer(const Question& question, T* to, int n_threads) const;
+  Prediction answer_by_rows(const Question& question, T* to,
+                            const Execution& execution) const;
   void answer(const Member& member, Index n, Workspace& workspace, T* to) const;
 
   const Network& network_;

@@ -98,8 +98,9 @@ class QuickForward:
 
     What weights' shapes and parameters decide is looked up here, once: to put it together
     anew takes longer than a row of a small network. At each call, parameters are compared
-    with what they were, and the core checks shapes and types of all arrays. Copies and
-    pickles of it are None.
+    with what they were, and the core checks shapes and types of all arrays; a model that
+    has changed in these goes the checked way until it is fitted anew, or copied. Copies
+    and pickles of this object are None.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ class QuickForward:
         n_rows = len(X)
         if (
             n_rows == 0
-            or len(model.coefs_) != self._n_layers  # which decides how many there are
+            or len(model.coefs_) != self._n_layers  # one more would be overlooked below
             or _settings_of_forward(model) != self._settings
         ):
             raise ValueError("X has no rows, or the model has changed")
