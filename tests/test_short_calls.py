@@ -89,12 +89,11 @@ def test_a_burst_pays_for_its_wake_up(burst, asleep, shorter):
 
 
 def test_longer_calls_keep_a_team_awake():
-    """But one thread does the first, which tells how long it takes."""
+    """But one thread does the first two, which tell how long it takes."""
     service = Service()
-    service.calls.team_worked(service.now)
-    assert not service.call(1e-4)
-    service.calls.team_worked(service.now)
-    assert service.call(1e-4)
+    for by_team in (False, False, True):
+        service.calls.team_worked(service.now)
+        assert service.call(1e-4) == by_team
 
 
 LATE = [25e-6, 30e-6, 4e-3]  # told to sleep at once, or without a core
@@ -146,8 +145,9 @@ def test_after_a_good_while_a_loss_is_soon_forgotten():
     service.delay = PROMPT
     service.share_by_teams(20_000)
     service.delay = 10e-3
-    while service.call():
-        continue
+    before = service.now
+    while service.now < before + 10e-3:
+        service.call()
     service.delay = PROMPT
     assert service.share_by_teams(1000) > 0.9
 
@@ -187,9 +187,39 @@ def test_calls_of_several_kinds(in_turn):
     assert by_teams > (1 - HARDLY) * len(kinds)
 
 
+@pytest.mark.parametrize("in_turn", [True, False], ids=["in turn", "at random"])
+def test_batches_of_all_sizes(in_turn):
+    service = Service()
+    service.alone = {n: ALONE * (1 + n / 10) for n in range(20)}
+    service.team = {n: TEAM * (1 + n / 10) for n in range(20)}
+    draw = random.Random(0)
+    kinds = [i % 20 if in_turn else draw.randrange(20) for i in range(20_000)]
+    by_teams = sum(service.call(kind=kind) for kind in kinds)
+    assert by_teams > (1 - 2 * HARDLY) * len(kinds)
+
+
 def test_more_kinds_than_are_remembered():
     service = Service()
-    service.alone = dict.fromkeys(range(100), ALONE)
-    service.team = dict.fromkeys(range(100), TEAM)
-    assert not any(service.call(kind=i % 100) for i in range(1000))
-    assert sum(service.call(kind=i // 1000 % 100) for i in range(100_000)) > 99_000
+    service.alone = dict.fromkeys(range(10_000), ALONE)
+    service.team = dict.fromkeys(range(10_000), TEAM)
+    assert not any(service.call(kind=i % 10_000) for i in range(20_000))
+    assert sum(service.call(kind=i // 1000) for i in range(100_000)) > 99_000
+
+
+def test_a_kind_that_a_team_does_slower_beside_one_that_it_does_faster():
+    """The long ones' gain is no reason for the short ones' loss, nor the other way."""
+    service = Service()
+    service.alone[1], service.team[1] = 9e-6, 10e-6
+    by_teams = [0, 0]
+    for i in range(200_000):
+        by_teams[i % 2] += service.call(kind=i % 2)
+    assert by_teams[0] > (1 - HARDLY) * 100_000
+    assert by_teams[1] < 0.1 * 100_000
+
+
+@pytest.mark.parametrize("loss", [0.5e-6, 0.8e-6, 2e-6])
+def test_a_team_that_is_a_little_slower_is_left_in_time(loss):
+    service = Service()
+    service.alone[0] = 9e-6
+    service.team[0] = service.alone[0] + loss - PROMPT
+    assert service.against_one_thread(300_000) < 1.03

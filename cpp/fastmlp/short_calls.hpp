@@ -13,9 +13,10 @@ namespace fastmlp {
 // row, which thus pay for it. Where it loses more time against one thread than it has
 // won of late, since others hold the cores or threads are told to sleep at once, one
 // thread goes on: for some calls, then for more and more, up to a limit; and for fewer
-// again once a team has done many. A call that takes long now and then is no reason.
+// again once a team has won by many. A call that takes long now and then is no reason.
 //
-// Times are in seconds. Calls of one kind take one thread about the same time.
+// Times are in seconds. Calls of one kind take one thread about the same time; each
+// kind is judged by itself.
 class ShortCalls {
  public:
   using Kind = std::uint64_t;
@@ -33,23 +34,23 @@ class ShortCalls {
 
  private:
   static constexpr double kNever = -std::numeric_limits<double>::infinity();
-  static constexpr int kFewAlone = 64;  // calls: short beside what a try may cost
 
+  // What is known of a kind, in a place that others may take.
   struct Known {
     Kind kind = 0;
-    double seconds = 0;  // one thread's; 0: not known
+    int looks = 0;       // lone calls measured, up to those that are needed
+    double seconds = 0;  // one thread's
+    double lost = 0;     // by teams; less than 0: won
+    int alone = 0;       // calls that one thread does before the next try
+    int next_alone = 0;  // ... after the next loss; 0: the first one
+    int by_team = 0;     // calls by teams since the last loss or look
   };
-  Known* known(Kind kind);  // null if it is not
+  Known& known(Kind kind);
 
   double last_end_ = kNever;
   double last_team_end_ = kNever;
   int in_a_row_ = 0;  // calls that followed one another closely
-  std::array<Known, 8> known_{};
-  std::size_t oldest_ = 0;      // the next to give its place to another kind
-  double lost_ = 0;             // by teams; less than 0: won
-  int alone_ = 0;               // calls that one thread does before the next try
-  int next_alone_ = kFewAlone;  // ... after the next loss
-  int by_team_ = 0;             // calls by teams since next_alone_ changed
+  std::array<Known, 64> known_{};
   long by_teams_ = 0;
 };
 
