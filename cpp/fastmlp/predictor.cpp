@@ -122,12 +122,13 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
   if (n == 0) return Prediction::done;
   const int by_layer = threads_by_layer(n, execution.n_threads);
   if (by_layer == 1) return answer_by_rows(question, to, execution);
+  const bool is_long = !is_short(n);
   const double start = now();
-  const bool by_team = !is_short(n) || short_calls.is_for_team(start, kind(n));
+  const bool by_team = is_long || short_calls.is_for_team(start, kind(n));
   const Prediction state = by_team ? answer_by_layer(question, to, by_layer)
                                    : answer_by_rows(question, to, execution);
   if (state != Prediction::done) return state;  // that tells nothing about either
-  if (!is_short(n)) {
+  if (is_long) {
     short_calls.team_worked(now());
   } else if (by_team) {
     short_calls.done_by_team(start, now(), kind(n));
