@@ -46,20 +46,23 @@ def interrupted_fit(delay):
     threading.Thread(target=interrupt, args=(delay,), daemon=True).start()
     return model(10**6).fit(x, y)
 
-late = []
+late, weights, restarted = [], [], False
 for delay in case["delays"]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             fitted = interrupted_fit(delay * unit)
         except KeyboardInterrupt:  # a slow machine had not begun to train
+            restarted = True  # and may end a step now
             fitted = interrupted_fit(delay * unit + 2)
         late.append(time.perf_counter() - sent[-1])
     found = [(str(w.message), w.category.__name__) for w in caught]
     assert ("Training interrupted by user.", "UserWarning") in found, found
+    weights.append(np.concatenate([coef.ravel() for coef in fitted.coefs_]))
     assert np.isfinite(fitted.predict_proba(x[:100])).all()
     assert set(fitted.predict(x[:100])) <= set(range(5))
-print(json.dumps({"late": late, "unit": unit}))
+same = restarted or all(np.array_equal(w, weights[0]) for w in weights)
+print(json.dumps({"late": late, "unit": unit, "same": same}))
 """
 
 cases = {
@@ -77,7 +80,7 @@ cases = {
     },
     "steps of seconds": {
         "rows": 15000, "widths": [200, 2000, 2000], "batch_size": 0, "threads": 1,
-        "delays": [0.2, 0.3, 0.4],  # of a step, whose second part cannot be left
+        "delays": [0.2, 0.3, 0.4],  # of a step, which goes in parts
     },
 }  # fmt: skip
 
@@ -93,4 +96,5 @@ def test_interrupt(run_python, name, figure):
     if not cases[name]["batch_size"]:
         figure("seconds a long step lasts", measured["unit"])
         bound = min(1.0, measured["unit"] / 2)  # earlier than the step's own end
+        assert measured["same"]  # a step that is left has changed nothing
     assert max(measured["late"]) < bound

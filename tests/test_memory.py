@@ -69,6 +69,29 @@ def test_parameters_are_held_a_few_times(
     assert used < copies * parameters + 10
 
 
+large_batch = """
+import warnings
+import numpy as np
+from fastmlp import MLPRegressor
+
+warnings.simplefilter("ignore")
+x = np.random.default_rng(0).normal(size=(200_000, 20)).astype("float32")
+model = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=1, random_state=0, n_threads=2)
+model.fit(x, x[:, 0])
+before = peak()
+model.set_params(batch_size=len(x)).fit(x, x[:, 0])
+print(peak() - before)
+"""
+
+
+@reads_proc
+def test_large_batches_need_little(run_python):
+    """Twice the widths of all layers for all rows at once would be 244 MiB."""
+    done = run_python(peak + large_batch)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 10
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_no_array_of_python_s_is_as_large_as_x():
     tracemalloc = pytest.importorskip("tracemalloc")

@@ -95,9 +95,9 @@ def test_no_more_threads_than_pay(core, widths, batch_size, least, most):
         ((50, 100, 2), 200),
         ((54, 128, 128, 7), 256),
         ((20, 40, 30, 3), 600),  # threads exchange sums, in the last batch too
-        ((20, 40, 30, 3), 900),  # in none; the last batch is summed in halves
+        ((20, 40, 30, 3), 900),  # of four pieces; the last batch is summed in halves
         ((300, 17, 500, 33), 777),
-        ((3, 1000, 1), 65),
+        ((3, 1000, 2), 65),
         ((1000, 3, 2), 321),
     ],
 )
@@ -106,6 +106,29 @@ def test_shapes(core, dtype, optimizer, widths, batch_size):
     layers, data = core.stack("relu", widths, "after", 0.2), draw(widths, dtype, n)
     one, *others = (
         train(core, layers, data, optimizer, dtype, n_threads, batch_size)
+        for n_threads in (1, 2, 3, 4, 8)
+    )
+    for other in others:
+        same_bits(other, one)
+
+
+@pytest.mark.parametrize(
+    ("widths", "batch_size"),
+    [
+        ((20, 64, 2), 5000),
+        ((54, 128, 128, 7), 2000),  # a last batch of 1000 rows, in parts as well
+        ((50, 100, 2), 4999),  # a last batch of one row
+        ((2000, 100, 3), 2500),  # weights that are far from a core
+        ((300, 17, 500, 33), 4500),
+        ((784, 512, 512, 10), 3000),  # sums are not exchanged
+        ((3000, 8), 4970),  # only those of the last 30 rows are not
+    ],
+)
+def test_batches_in_parts(core, dtype, widths, batch_size):
+    """Parts are larger for more threads; sums have the same order."""
+    layers, data = core.stack("relu", widths, rate=0.2), draw(widths, dtype, 5000)
+    one, *others = (
+        train(core, layers, data, ("adam", ()), dtype, n_threads, batch_size, epochs=1)
         for n_threads in (1, 2, 3, 4, 8)
     )
     for other in others:

@@ -116,6 +116,21 @@ def test_batches_that_exchange_sums(core, batch_size, weighted, n_threads, figur
     figure("ten epochs", error_of(fit, large, loss, optimizer, data))
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+def test_batches_in_parts(core, weighted, n_threads, figure):
+    """The 3000 rows of a batch go through in six parts, three or two; 2000 follow."""
+    layers = [layer for layer in large if layer[0] != "batch_norm"]
+    optimizer, loss = ("adam", ()), "softmax_cross_entropy"
+    data = draw(loss, n=5000, weighted=weighted)
+    fit = Fit(
+        core, layers, loss, optimizer, data, n_threads=n_threads,
+        batch_size=3000, seed=2**40 + 3, alpha=0.5,
+    )  # fmt: skip
+    assert fit.trainer.n_threads == n_threads
+    figure("ten epochs", error_of(fit, layers, loss, optimizer, data, alpha=0.5))
+
+
 def error_of(fit, layers, loss, optimizer, data, alpha=0.0):
     """Return the error after ten epochs: weights, statistics, state and loss curve."""
     network = reference.Network(layers)

@@ -5,23 +5,41 @@ namespace fastmlp {
 
 namespace {
 
-constexpr Index kPieceRows = 320;  // deltas of one tile stay in L1
+// What a row's part of the gradient is computed from: inputs and gradients of outputs.
+Index numbers_of_row(const Network& network) {
+  Index numbers = 0;
+  for (Index l = 0; l < network.size(); ++l)
+    if (const auto* dense = network.get<Dense>(l))
+      numbers += dense->in_features + dense->out_features;
+  return numbers;
+}
 
 }  // namespace
 
 bool exchanges_sums(const Network& network, Index rows) {
-  if (row_blocks(rows) == 1 || rows > 2 * kPieceRows) return false;
+  const bool many = rows > 2 * kPieceRows;
+  if (row_blocks(rows) == 1 || (many && !network.batch_norms().empty())) return false;
   constexpr double worth = 2.5;  // times: measured; another barrier comes with it
-  Index numbers = 0;             // of half the rows: inputs and gradients of outputs
-  for (Index l = 0; l < network.size(); ++l)
-    if (const auto* dense = network.get<Dense>(l))
-      numbers += (dense->in_features + dense->out_features) * rows / 2;
-  return static_cast<double>(numbers) > worth * static_cast<double>(network.weights());
+  const Index own = many ? kPieceRows : rows / 2;  // of many rows, in each part
+  return static_cast<double>(numbers_of_row(network) * own) >
+         worth * static_cast<double>(network.weights());
 }
 
 Index gradient_pieces(const Network& network, Index rows) {
-  if (exchanges_sums(network, rows)) return 2;
-  return std::min(divide_up(rows, kPieceRows), row_blocks(rows));
+  if (rows > 2 * kPieceRows) return row_blocks(rows) / 2;
+  return rows > kPieceRows || exchanges_sums(network, rows) ? 2 : 1;
+}
+
+template <class T>
+Index pieces_at_a_time(const Network& network, Index rows, int n_threads) {
+  const Index pieces = gradient_pieces(network, rows);
+  if (!network.batch_norms().empty()) return pieces;
+  constexpr Index near = 2 * kNearBytes / static_cast<Index>(sizeof(T));
+  constexpr Index worth = 4;  // times the sums that are added to
+  const Index numbers = std::max(n_threads * near, worth * network.weights());
+  const Index enough = numbers * pieces / (numbers_of_row(network) * rows);
+  const Index for_each_thread = std::max<Index>(1, enough / n_threads);
+  return std::min(pieces, n_threads * for_each_thread);
 }
 
 template <class T>
@@ -49,6 +67,8 @@ int gradient_threads(const Network& network, Index rows, int wanted) {
 
 template std::vector<GradientUnit> gradient_units<float>(const Network&);
 template std::vector<GradientUnit> gradient_units<double>(const Network&);
+template Index pieces_at_a_time<float>(const Network&, Index, int);
+template Index pieces_at_a_time<double>(const Network&, Index, int);
 template int gradient_threads<float>(const Network&, Index, int);
 template int gradient_threads<double>(const Network&, Index, int);
 

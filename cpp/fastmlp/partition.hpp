@@ -1,4 +1,5 @@
-// How a batch's work is cut: row blocks, and the units and pieces of the gradient.
+// How a batch's work is cut: row blocks, and the units and pieces of the gradient, with
+// memory for their sums.
 #pragma once
 
 #include <vector>
@@ -18,14 +19,23 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * block);
 }
 
-// Whether two threads had better sum the weights' gradient of their own rows and
-// exchange sums than read each other's rows: where that is less. By shapes alone.
+// Whether threads had better sum the weights' gradient of their own rows and exchange
+// sums than read each other's rows: where that is less. By shapes alone. With batch
+// norm, many rows would leave as many sums.
 bool exchanges_sums(const Network& network, Index rows);
 
-// The weights' gradient is summed by pieces, each of some row blocks, that are added up
-// in their order: both halves of a batch where sums are exchanged, else some 320 rows
-// each.
+// The weights' gradient is summed by pieces, which are added up in their order: all of
+// a small batch, its halves or, of many rows, every two blocks.
 Index gradient_pieces(const Network& network, Index rows);
+
+// No piece has more rows.
+inline constexpr Index kPieceRows = 320;  // deltas of one tile stay in L1
+
+// How many of a batch's pieces go through the network, and into the gradient's sums,
+// before the others: as many as stay near the cores or, if that is more, as make the
+// sums worth it, but as many for each thread. A batch norm wants all rows at once.
+template <class T>
+Index pieces_at_a_time(const Network& network, Index rows, int n_threads);
 
 // A part of the gradient that one thread computes: of a Dense layer, or a batch
 // norm's.
@@ -37,6 +47,25 @@ struct GradientUnit {
 // The gradient's units, in a fixed order.
 template <class T>
 std::vector<GradientUnit> gradient_units(const Network& network);
+
+// Memory for the gradient of all units.
+template <class T>
+class UnitSums {
+ public:
+  explicit UnitSums(const std::vector<GradientUnit>& units) {
+    Index size = 0;
+    for (const GradientUnit& unit : units) {
+      offset_.push_back(size);
+      size += unit.dense.template size<T>();
+    }
+    memory_ = Buffer<T>(size);
+  }
+  T* of(std::size_t unit) const { return memory_.data() + offset_[unit]; }
+
+ private:
+  Buffer<T> memory_;
+  std::vector<Index> offset_;
+};
 
 // How many threads, up to `wanted`, are worth having for the gradient of so many rows:
 // they share row blocks first, then units.

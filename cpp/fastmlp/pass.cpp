@@ -5,9 +5,12 @@
 namespace fastmlp {
 
 template <class T>
-Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose)
+Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
+              std::optional<Index> pieces_at_a_time)
     : network_(network),
-      capacity_(capacity),
+      pieces_at_a_time_(pieces_at_a_time),
+      capacity_(pieces_at_a_time ? std::min(capacity, *pieces_at_a_time * kPieceRows)
+                                 : capacity),
       last_gradient_(purpose == Purpose::gradients_of_input_too
                          ? 0
                          : network.first_trainable() + 1),
@@ -69,14 +72,36 @@ void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parame
   settings_ = settings;
   parameters_ = &parameters;
   exchanges_ = exchanges_sums(network_, settings.rows);
-  pieces_ = gradient_pieces(network_, settings.rows);
-  second_half_ = exchanges_ ? rows_of_piece(1).begin : settings.rows;
+  batch_blocks_ = row_blocks(settings.rows);
+  batch_pieces_ = gradient_pieces(network_, settings.rows);
+  parts_ = pieces_at_a_time_ ? divide_up(batch_pieces_, *pieces_at_a_time_) : 1;
+  begin_part(0);
   abandoned_ = false;
   if (settings.training) return;
   for (const Index l : network_.batch_norms())
     batch_norm_use_running(*network_.get<BatchNorm>(l),
                            parameters.template get<BatchNormState<T>>(l),
                            work(l).batch);
+}
+
+template <class T>
+void Pass<T>::begin_part(Index part) {
+  part_ = part;
+  const Index at_a_time = pieces_at_a_time_.value_or(batch_pieces_);
+  pieces_ = {part * at_a_time, std::min(batch_pieces_, (part + 1) * at_a_time)};
+  blocks_ = {blocks_of_piece(0).begin, blocks_of_piece(pieces() - 1).end};
+  rows_ = rows_of(blocks_);
+  eigen_assert(rows_.size() <= capacity_);
+  const Index first_half = divide_up(pieces(), 2);
+  second_half_ =
+      exchanges_ && first_half < pieces() ? rows_of_piece(first_half).begin : rows_.end;
+}
+
+template <class T>
+bool Pass<T>::next_part() {
+  if (is_last_part()) return false;
+  begin_part(part_ + 1);
+  return true;
 }
 
 template <class T>
@@ -88,12 +113,12 @@ void Pass<T>::commit(Parameters<T>& parameters) const {
 
 template <class T>
 Range Pass<T>::rows_after(const Member& member, Index block) const {
-  const Index rows = settings_.rows;
-  const Index blocks = row_blocks(rows);
-  const Range mine = even_part(blocks, member.size, member.index);
-  if (block + 1 < mine.end) return even_part(rows, blocks, block + 1);
-  const Range first = even_part(rows, blocks, mine.begin);
-  return {rows + first.begin, rows + first.end};
+  const Range mine = even_part(blocks_.size(), member.size, member.index);
+  const bool is_last = block + 1 == blocks_.begin + mine.end;
+  const Index next = is_last ? blocks_.end + mine.begin : block + 1;
+  if (next < batch_blocks_) return rows_of_block(next);
+  const Range first = rows_of_block(mine.begin);
+  return {settings_.rows + first.begin, settings_.rows + first.end};
 }
 
 template <class T>
@@ -225,8 +250,8 @@ Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerRows<T> below = layer_rows(taken_along ? l - 1 : l, rows);
     const auto back = [&](const auto& finish, auto&& done) {
-      dense_backward(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums, block,
-                     ahead, done);
+      dense_backward(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums,
+                     block - blocks_.begin, ahead, done);
     };
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
@@ -289,21 +314,14 @@ void Pass<T>::backward_rest(const Member& member) {
 }
 
 template <class T>
-Range Pass<T>::rows_of_piece(Index piece) const {
-  const Index blocks = row_blocks(settings_.rows);
-  const Range own = even_part(blocks, pieces_, piece);
-  return {even_part(settings_.rows, blocks, own.begin).begin,
-          even_part(settings_.rows, blocks, own.end - 1).end};
-}
-
-template <class T>
 void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
                         Ahead& ahead) const {
-  const Range rows = rows_of_piece(piece);
+  const Range blocks = blocks_of_piece(piece);
+  const Range rows = rows_of(blocks);
   const LayerRows<T> w = layer_rows(unit.layer, rows);
-  const Range blocks = even_part(row_blocks(settings_.rows), pieces_, piece);
+  const Range in_part{blocks.begin - blocks_.begin, blocks.end - blocks_.begin};
   fastmlp::sum_gradient(unit.dense, w.x, w.dy, work(unit.layer).block_sums,
-                        {rows, blocks, adds}, sums, ahead);
+                        {rows, in_part, adds}, sums, ahead);
 }
 
 template class Pass<float>;

@@ -45,23 +45,39 @@ struct PassSettings {
   const T* weight = nullptr;  // by row in the batch; may be null
 };
 
-// The memory of a pass over up to `capacity` rows, and the pass itself: forward and, on
-// the way back, the gradients with respect to every layer's output. Members of a team
-// call it together; between calls with a barrier inside, all its state is theirs.
+// The memory of a pass over a batch of up to `capacity` rows, and the pass itself:
+// forward and, on the way back, the gradients with respect to every layer's output.
+// Members of a team call it together; between calls with a barrier inside, all its
+// state is theirs.
+//
+// A batch may go through in parts of some of the gradient's pieces, one after the
+// other, in memory for one part. Blocks and rows are numbered in the batch, pieces in
+// the part.
 template <class T>
 class Pass {
  public:
   enum class Purpose { inference, gradients, gradients_of_input_too };
 
-  Pass(const Network& network, Index capacity, Purpose purpose);
+  // In parts of so many pieces at most, or in one part where that is null.
+  Pass(const Network& network, Index capacity, Purpose purpose,
+       std::optional<Index> pieces_at_a_time = std::nullopt);
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
   void begin(const PassSettings<T>& settings, const Parameters<T>& parameters);
   const PassSettings<T>& settings() const { return settings_; }
 
-  // Panels in which `rows` have their numbers in the batch. Where its halves lie apart,
-  // all of `rows` must be in the same one.
+  Index pieces_at_a_time() const {
+    eigen_assert(pieces_at_a_time_);
+    return *pieces_at_a_time_;
+  }
+  // Once all of a part is done: false where it was the last one.
+  bool next_part();
+  bool is_first_part() const { return part_ == 0; }
+  bool is_last_part() const { return part_ + 1 == parts_; }
+
+  // Panels in which `rows`, of the part, have their numbers in the batch. Where the
+  // part's halves lie apart, all of `rows` must be in the same one.
   Panels<T> input(Range rows) const { return placed(input_, rows); }
   Panels<T> output(Range rows) const { return placed(works_.back().rows.y, rows); }
   Panels<T> output_gradient(Range rows) const {
@@ -106,29 +122,29 @@ class Pass {
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
-  // Of this batch: see exchanges_sums and gradient_pieces.
+  // Of this batch and of this part: see exchanges_sums and gradient_pieces.
   bool exchanges() const { return exchanges_; }
-  Index pieces() const { return pieces_; }
-  Range rows_of_piece(Index piece) const;
+  Index pieces() const { return pieces_.size(); }
+  Range rows_of_piece(Index piece) const { return rows_of(blocks_of_piece(piece)); }
   // One unit of a Dense layer's weight gradient, once all blocks are back: a piece of
-  // it, or all of it.
+  // it, or all of it, added to that of the parts before.
   void sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
                  Ahead& ahead) const;
   void sum_gradient(const GradientUnit& unit, T* sums, Ahead& ahead) const {
-    for (Index piece = 0; piece < pieces_; ++piece)
-      sum_piece(unit, piece, piece > 0, sums, ahead);
+    for (Index piece = 0; piece < pieces(); ++piece)
+      sum_piece(unit, piece, piece > 0 || !is_first_part(), sums, ahead);
   }
 
   // Moves running statistics after a training pass.
   void commit(Parameters<T>& parameters) const;
 
-  // Calls f(block, rows) for all blocks, shared by a team; member 0 asks `keep_going`
-  // in between, and nobody goes on once it has said no.
+  // Calls f(block, rows) for the part's blocks, shared by a team; member 0 asks
+  // `keep_going` in between, and nobody goes on once it has said no.
   template <class F>
   void each_block(const Member& member, F&& f);
   // The rows that a member of a team will take after a block, if all batches are of one
-  // size: those of the next block in its part or, after the last one, of the first one
-  // in the next batch, counted on from this batch.
+  // size: those of the next block in its share or, after the last one, of the first one
+  // in the next part or batch, counted on from this batch.
   Range rows_after(const Member& member, Index block) const;
   void watch(const std::function<bool()>* keep_going) { keep_going_ = keep_going; }
   bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
@@ -145,10 +161,22 @@ class Pass {
     return allocate(capacity_ + 2 * apart_, columns);  // such a gap after each half
   }
   Panels<T> placed(Panels<T> panels, Range rows) const {
+    eigen_assert(rows.begin >= rows_.begin && rows.end <= rows_.end);
     eigen_assert(apart_ == 0 || rows.end <= second_half_ || rows.begin >= second_half_);
-    if (panels && rows.begin >= second_half_) panels.data += apart_ * kLanes<T>;
+    const Index gap = rows.begin >= second_half_ ? apart_ : 0;
+    if (panels) panels.data += (gap - rows_.begin) * kLanes<T>;
     return panels;
   }
+  Range rows_of_block(Index block) const {
+    return even_part(settings_.rows, batch_blocks_, block);
+  }
+  Range rows_of(Range blocks) const {
+    return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
+  }
+  Range blocks_of_piece(Index piece) const {
+    return even_part(batch_blocks_, batch_pieces_, pieces_.begin + piece);
+  }
+  void begin_part(Index part);
   void allocate_outputs(bool gradients);
   void allocate_gradients();
 
@@ -163,18 +191,23 @@ class Pass {
   Index bottom_of(std::size_t batch_norm) const;
 
   const Network& network_;
-  Index capacity_;
-  Index apart_ = 0;  // rows between the halves of a batch that exchanges sums
-  bool exchanges_ = false;
-  Index pieces_ = 1;
-  Index second_half_ = 0;    // where it begins, if sums are exchanged; else after all
+  std::optional<Index> pieces_at_a_time_;
+  Index capacity_;           // rows of a part
+  Index apart_ = 0;          // rows between its halves where sums are exchanged
   Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
   Panels<T> input_;
   std::vector<LayerWork<T>> works_;
   std::vector<PanelBuffer<T>> memory_;
 
   PassSettings<T> settings_;
-  RowSource source_;                     // of an inference, from take_in on
+  bool exchanges_ = false;
+  Index batch_blocks_ = 1;
+  Index batch_pieces_ = 1;
+  Index parts_ = 1;
+  Index part_ = 0;
+  Range pieces_, blocks_, rows_;  // of the part, in the batch
+  Index second_half_ = 0;         // its row, if sums are exchanged; else after all
+  RowSource source_;              // of an inference, from take_in on
   std::optional<RowMajor<T>> in_place_;  // its rows, where a layer reads them there
   const Parameters<T>* parameters_ = nullptr;
   const std::function<bool()>* keep_going_ = nullptr;
@@ -184,14 +217,14 @@ class Pass {
 template <class T>
 template <class F>
 void Pass<T>::each_block(const Member& member, F&& f) {
-  const Index blocks = row_blocks(settings_.rows);
-  member.each(blocks, [&](Index block) {
+  member.each(blocks_.size(), [&](Index i) {
     if (abandoned()) return;  // who has said no is not asked again
     if (member.index == 0 && keep_going_ && !(*keep_going_)()) {
       abandoned_ = true;
       return;
     }
-    f(block, even_part(settings_.rows, blocks, block));
+    const Index block = blocks_.begin + i;
+    f(block, rows_of_block(block));
   });
 }
 

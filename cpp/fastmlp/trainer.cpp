@@ -33,7 +33,8 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, Layout::both_ways),
       state_(state),
-      pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients),
+      pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients,
+            pieces_at_a_time<T>(network_, settings_.batch_size, n_threads_)),
       rows_are_long_(has_long_rows(data.x)),
       weights_are_far_(network_.weights() * static_cast<Index>(sizeof(T)) > kNearBytes),
       units_(gradient_units<T>(network_)),
@@ -50,14 +51,11 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
     loss_scratch_.emplace_back(network_.out_features());
     gradient_scratch_.emplace_back(kUnitSize<T>);
   }
-  if (n_threads_ == 1 || !exchanges_sums(network_, settings_.batch_size)) return;
-  Index size = 0;
-  for (const GradientUnit& unit : units_) {
-    unit_offset_.push_back(size);
-    size += unit.dense.size<T>();
-  }
-  for (Index i = 0; i < gradient_pieces(network_, settings_.batch_size); ++i)
-    piece_sums_.emplace_back(size);
+  const Index rows = settings_.batch_size;
+  const Index at_a_time = pass_.pieces_at_a_time();
+  if (n_threads_ > 1 && exchanges_sums(network_, rows))
+    for (Index i = 0; i < at_a_time; ++i) piece_sums_.emplace_back(units_);
+  if (at_a_time < gradient_pieces(network_, rows)) sums_so_far_.emplace(units_);
 }
 
 template <class T>
@@ -111,14 +109,15 @@ void Trainer<T>::prepare_step() {
               parameters_);
 }
 
-// Everything a member reads here was written before the last barrier.
+// A step or, of a large batch, a part of it. Everything a member reads here was written
+// before the last barrier.
 template <class T>
 void Trainer<T>::step(const Member& member) {
   rows_phase(member);
   member.barrier([this] { finish_rows(); });
   if (stop_) return;
   weights_phase(member);
-  member.barrier([this] { finish_step(); });
+  member.barrier([this] { finish_part(); });
 }
 
 template <class T>
@@ -145,16 +144,22 @@ void Trainer<T>::rows_phase(const Member& member) {
   pass_.backward_rest(member);
 }
 
-// Between the phases: the batch's loss; from here on the step will be completed.
+// Between the phases of the last part: the batch's loss; from here on the step will be
+// completed.
 template <class T>
 void Trainer<T>::finish_rows() {
   stop_ = pass_.abandoned();
-  if (stop_) return;
+  if (stop_ || !pass_.is_last_part()) return;
   double sum = 0;
   for (Index block = 0; block < row_blocks(pass_.settings().rows); ++block)
     sum += block_loss_[static_cast<std::size_t>(block)];
   batch_loss_ = weight_sum_ == 0 ? 0 : sum / weight_sum_;
   pass_.commit(parameters_);
+}
+
+template <class T>
+void Trainer<T>::finish_part() {
+  if (!pass_.next_part()) finish_step();
 }
 
 template <class T>

@@ -1,5 +1,6 @@
 // Mini-batch training: gather, forward, loss, backward, update; one parallel region for
-// a whole piece of work, two barriers a step or, where threads exchange sums, three.
+// a whole piece of work, two barriers for each part of a step (mostly all of it) or,
+// where threads exchange sums, three.
 #pragma once
 
 #include "criterion.hpp"
@@ -64,18 +65,20 @@ class Trainer {
   void step(const Member& member);
   void rows_phase(const Member& member);
   void finish_rows();
+  void finish_part();
   void finish_step();
   bool is_time_up();
 
   void weights_phase(const Member& member);
   void sum_pieces(const Member& member, Range mine);
   void add_pieces(std::size_t unit, T* sums) const;
-  T* piece_sums(Index piece, std::size_t unit) const {
-    return piece_sums_[static_cast<std::size_t>(piece)].data() + unit_offset_[unit];
+  const UnitSums<T>& piece_sums(Index piece) const {
+    return piece_sums_[static_cast<std::size_t>(piece)];
   }
   double update(std::size_t number, T* sums);
-  void expect_around(std::size_t number, Range rows, bool updates, Ahead& ahead) const;
-  void expect_next_unit(std::size_t number, Range rows, Ahead& ahead) const;
+  void expect_around(std::size_t number, Range pieces, bool updates,
+                     Ahead& ahead) const;
+  void expect_next_unit(std::size_t number, Range first, Ahead& ahead) const;
   void expect_updated(std::size_t number, Ahead& ahead) const;
   template <class Rule>
   double update_dense(std::size_t number, const Rule& rule, T* sums);
@@ -103,9 +106,8 @@ class Trainer {
   std::vector<double> cost_before_;  // of all units before a unit; one more than units
   std::vector<LossScratch<T>> loss_scratch_;  // by thread
   std::vector<Buffer<T>> gradient_scratch_;   // by thread
-  // Where threads exchange sums: by piece of the gradient, of all units.
-  std::vector<Buffer<T>> piece_sums_;
-  std::vector<Index> unit_offset_;
+  std::vector<UnitSums<T>> piece_sums_;       // where threads exchange them, by piece
+  std::optional<UnitSums<T>> sums_so_far_;    // of the parts, where there are several
 
   const Index* order_ = nullptr;
   const double* learning_rates_ = nullptr;

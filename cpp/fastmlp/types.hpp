@@ -33,8 +33,9 @@ struct Range {
 };
 
 // Part `i` of `parts` contiguous parts whose sizes differ by one at most, larger ones
-// first. A loop over them divides once.
+// first. A loop over them divides once; the smallest batches, of one part, never.
 constexpr Range even_part(Index n, Index parts, Index i) {
+  if (parts == 1) return {0, n};
   const Index size = n / parts;
   const Index larger = n % parts;
   const Index begin = i * size + std::min(i, larger);

@@ -9,24 +9,26 @@
 namespace fastmlp {
 
 // Where sums are exchanged, threads first sum what their own rows give, which they have
-// at hand.
+// at hand. The last part's end is the update.
 template <class T>
 void Trainer<T>::weights_phase(const Member& member) {
   T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
   const auto share = [&](int i) { return share_of_units(1, i, member.size); };
+  const bool in_one_part = pass_.is_first_part() && pass_.is_last_part();
   // The last batch might where the others do not: then without; the bits are the same.
   const bool exchanges = member.size > 1 && pass_.exchanges() && !piece_sums_.empty();
   if (exchanges) sum_pieces(member, share(member.index));
   member.each_of_parts(share, [&](Index u) {
     const auto unit = static_cast<std::size_t>(u);
+    T* const sums = in_one_part ? scratch : sums_so_far_->of(unit);
     if (exchanges) {
-      add_pieces(unit, scratch);
+      add_pieces(unit, sums);
     } else if (network_.get<Dense>(units_[unit].layer)) {
       Ahead ahead;
-      expect_around(unit, {0, pass_.settings().rows}, true, ahead);
-      pass_.sum_gradient(units_[unit], scratch, ahead);
+      expect_around(unit, {0, pass_.pieces()}, pass_.is_last_part(), ahead);
+      pass_.sum_gradient(units_[unit], sums, ahead);
     }
-    unit_norm_[unit] = update(unit, scratch);
+    if (pass_.is_last_part()) unit_norm_[unit] = update(unit, sums);
   });
 }
 
@@ -42,8 +44,9 @@ void Trainer<T>::sum_pieces(const Member& member, Range mine) {
     if (!network_.get<Dense>(units_[unit].layer)) return;
     const Index piece = i / units;
     Ahead ahead;
-    expect_around(unit, pass_.rows_of_piece(piece), mine.contains(i % units), ahead);
-    pass_.sum_piece(units_[unit], piece, false, piece_sums(piece, unit), ahead);
+    const bool updates = pass_.is_last_part() && mine.contains(i % units);
+    expect_around(unit, {piece, piece + 1}, updates, ahead);
+    pass_.sum_piece(units_[unit], piece, false, piece_sums(piece).of(unit), ahead);
   });
   member.barrier([] {});
 }
@@ -52,9 +55,10 @@ void Trainer<T>::sum_pieces(const Member& member, Range mine) {
 template <class T>
 void Trainer<T>::add_pieces(std::size_t unit, T* sums) const {
   const Index size = units_[unit].dense.template size<T>();
-  std::copy_n(piece_sums(0, unit), size, sums);
-  for (Index piece = 1; piece < pass_.pieces(); ++piece) {
-    const T* more = piece_sums(piece, unit);
+  Index piece = 0;
+  if (pass_.is_first_part()) std::copy_n(piece_sums(piece++).of(unit), size, sums);
+  for (; piece < pass_.pieces(); ++piece) {
+    const T* more = piece_sums(piece).of(unit);
     for (Index i = 0; i < size; i += Vec<T>::size)
       (Vec<T>::load(sums + i) + Vec<T>::load(more + i)).store(sums + i);
   }
@@ -107,28 +111,31 @@ static auto parts(const std::array<State*, N>& states, Part&& part) {
   return found;
 }
 
-// What will be read and written soon while a unit's gradient is summed over some rows.
+// What will be read and written soon while some pieces of a unit's gradient are summed:
+// the pieces after the first, and what comes then.
 template <class T>
-void Trainer<T>::expect_around(std::size_t number, Range rows, bool updates,
+void Trainer<T>::expect_around(std::size_t number, Range pieces, bool updates,
                                Ahead& ahead) const {
-  if (weights_are_far_) expect_next_unit(number, rows, ahead);
+  if (weights_are_far_)
+    expect_next_unit(number, pass_.rows_of_piece(pieces.begin), ahead);
   if (updates && (weights_are_far_ || n_threads_ > 1)) expect_updated(number, ahead);
   const auto& [layer, dense] = units_[number];
-  const Index first = pass_.rows_of_piece(0).size();  // the rest is wanted later
-  const Range rest{rows.begin + first, rows.end};
-  if (weights_are_far_ && !pass_.has_block_sums(layer) && rest.size() > 0)
-    expect(pass_.layer_rows(layer, rest).dy, dense.outputs, rest, ahead);
+  if (!weights_are_far_ || pass_.has_block_sums(layer)) return;
+  constexpr Index most = 16;  // for which there is room
+  Index piece = std::min(pieces.end, pieces.begin + most);
+  while (--piece > pieces.begin) {
+    const Range rows = pass_.rows_of_piece(piece);
+    expect(pass_.layer_rows(layer, rows).dy, dense.outputs, rows, ahead);
+  }
 }
 
 // The first rows that the next unit's gradient reads.
 template <class T>
-void Trainer<T>::expect_next_unit(std::size_t number, Range rows, Ahead& ahead) const {
+void Trainer<T>::expect_next_unit(std::size_t number, Range first, Ahead& ahead) const {
   if (number + 1 == units_.size()) return;
   const auto& [layer, dense] = units_[number];
   const auto& [next_layer, next] = units_[number + 1];
   if (network_.get<BatchNorm>(next_layer) || pass_.has_block_sums(next_layer)) return;
-  const Index end = rows.begin + pass_.rows_of_piece(0).size();
-  const Range first{rows.begin, std::min(rows.end, end)};
   const LayerRows<T> work = pass_.layer_rows(next_layer, first);
   expect(work.dy, next.outputs, first, ahead);
   if (next_layer != layer || next.inputs.begin != dense.inputs.begin)
