@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import _aligned, _core
 from ._architecture import Slices, set_fitted_arrays
+from ._blas import blas_threads
 from ._callbacks import FitCallbacks
 from ._problem import Problem
 from ._sklearn_compat import minimize_stops
@@ -136,18 +137,21 @@ def fit_lbfgs(model: Any, problem: Problem, callbacks: FitCallbacks | None) -> N
     callbacks : FitCallbacks or None
     """
     iterations = _Iterations(model, problem, callbacks)
-    result = scipy.optimize.minimize(
-        iterations.evaluate,
-        Packing(problem.slices).pack(problem.parameters),
-        method="L-BFGS-B",
-        jac=True,
-        callback=iterations.end if callbacks or model.verbose else None,
-        options={
-            "maxfun": model.max_fun,
-            "maxiter": model.max_iter,
-            "gtol": model.tol,
-        },
-    )
+    # SciPy's few sums over the parameters gain little from threads, and those would
+    # keep the cores from the next evaluation.
+    with blas_threads.held_back():
+        result = scipy.optimize.minimize(
+            iterations.evaluate,
+            Packing(problem.slices).pack(problem.parameters),
+            method="L-BFGS-B",
+            jac=True,
+            callback=iterations.end if callbacks or model.verbose else None,
+            options={
+                "maxfun": model.max_fun,
+                "maxiter": model.max_iter,
+                "gtol": model.tol,
+            },
+        )
     model.n_iter_ = min(result.nit, model.max_iter)
     if result.status not in (0, _STOPPED):
         _warn_of_failure(result, model.n_iter_, model.max_iter)
