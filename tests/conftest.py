@@ -10,12 +10,13 @@ import itertools
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fastmlp import _core, nn
+from fastmlp import MLPClassifier, MLPRegressor, _core, nn
 
 worst = pytest.StashKey[dict[str, float]]()
 
@@ -205,3 +206,30 @@ def run_python(tmp_path):
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(params=[MLPClassifier, MLPRegressor], ids=lambda kind: kind.__name__)
+def estimator(request):
+    """Return a model, X and y."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 4))
+    y = X[:, 0] > 0 if request.param is MLPClassifier else X[:, 0]
+    model = request.param(hidden_layer_sizes=(5,), max_iter=3, random_state=0)
+    return model, X, y.astype(float)
+
+
+@pytest.fixture
+def outcome():
+    """Return a function: a prediction, or the error's class and text; and warnings."""
+
+    def of(model, X):
+        predict = getattr(model, "predict_proba", model.predict)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                found = repr(predict(X).tolist())  # NaN, too, is like itself
+            except Exception as error:  # noqa: BLE001  whatever it is, it is compared
+                found = repr(error)
+        return found, [str(warning.message) for warning in caught]
+
+    return of

@@ -25,19 +25,22 @@ from ._architecture import (
 )
 from ._callbacks import FitCallbacks
 from ._forward import (
-    FLOAT64,
-    FLOATS,
     QuickForward,
     as_core_input,
-    is_finite,
-    is_plain,
-    is_plain_input,
     loss_of,
     quick_forward_of,
     threads_for,
 )
 from ._lbfgs import Objective, check_lbfgs, fit_lbfgs
 from ._parameters import Parameters
+from ._plain_input import (
+    FLOAT64,
+    FLOATS,
+    is_finite,
+    is_plain,
+    plain_numbers,
+    plain_targets,
+)
 from ._predictor import Servable
 from ._problem import Problem
 from ._sklearn_compat import (
@@ -167,7 +170,8 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         # scikit-learn would pass these unchanged, but takes 100 us to look.
         if (
-            (is_plain(X) if reset else is_plain_input(self, X))
+            is_plain(X)
+            and (reset or (self._fits(X) and "feature_names_in_" not in vars(self)))
             and type(y) is np.ndarray
             and y.shape == X.shape[:1]
             and y.dtype.kind in "iuf"
@@ -190,6 +194,10 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
         return as_core_input(samples), labels
+
+    def _fits(self, X: NDArray[Any]) -> bool:
+        known = vars(self)
+        return known.get("n_features_in_") == X.shape[1] and "coefs_" in known
 
     def _initialize(
         self, widths: list[int], out_activation: str, dtype: np.dtype[Any]
@@ -254,26 +262,33 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
         Returns
         -------
         bool
-            False, with nothing done, where X or y is anything but a plain array of good
-            values, or the parameters ask for more than a step.
+            False, with nothing done, where X or y holds anything but plain good numbers
+            (or labels), or the parameters ask for more than a step.
         """
         known = vars(self)
         if (
             "_optimizer" not in known
-            or type(y) is not np.ndarray
-            or not is_plain_input(self, X)
-            or y.ndim == 0
-            or len(y) != len(X)
             or known.get("best_loss_") is None
             or self.early_stopping
-            or not is_finite(X)
+        ):
+            return False
+        numbers = plain_numbers(self, X)
+        if numbers is None or not is_plain(numbers) or not self._fits(numbers):
+            return False
+        targets = plain_targets(y)
+        if (
+            targets is None
+            or targets.ndim == 0
+            or len(targets) != len(numbers)
+            or not is_finite(numbers)
         ):
             return False
         dtype = parameters_dtype(self)
-        target = self._encode_plain(y, dtype)
-        if target is None:
+        values = self._encode_plain(targets, dtype)
+        if values is None:
             return False
-        step_once(self, self._problem(X, target, None, dtype), next_order(self, len(X)))
+        problem = self._problem(numbers, values, None, dtype)
+        step_once(self, problem, next_order(self, len(numbers)))
         self._check_finite()
         return True
 

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import type_of_target
 from ._architecture import ActivationLike
 from ._base import BaseMLP, Target, has_stochastic_solver
 from ._forward import forward
-from ._labels import Labels, check_classes
+from ._labels import Labels, check_classes, repeats_classes
 from ._sklearn_compat import (
     ClassifierMixin,
     available_if,
@@ -249,7 +249,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             As from `fit`; with `early_stopping`; and where `classes` is missing from
             the first call, or y holds others.
         """
-        if sample_weight is None and classes is None and self._step(X, y):
+        may_step = sample_weight is None and repeats_classes(self, classes)
+        if may_step and self._step(X, y):
             return self
         return self._partial_fit(X, y, sample_weight, classes)
 

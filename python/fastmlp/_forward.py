@@ -19,6 +19,7 @@ from ._architecture import (
     places_of_arrays,
     settings_beside_widths,
 )
+from ._plain_input import FLOAT64, FLOATS, plain_numbers
 from ._threads import effective_n_threads
 
 # scikit-learn's name for the output -> the core's loss, which owns that link.
@@ -29,9 +30,6 @@ _LOSSES = {
     "exp": "poisson",
 }
 
-FLOAT64 = np.dtype(np.float64)
-FLOATS = (FLOAT64, np.dtype(np.float32))
-_MANY_NUMBERS = 10_000
 _SERIAL_WORK = 500_000  # rows times weights: less is done before a thread wakes up
 
 
@@ -60,37 +58,6 @@ def as_core_input(X: Any) -> Any:
     if X.dtype not in FLOATS:
         X = X.astype(FLOAT64)
     return X.tocsr() if issparse(X) else np.require(X, requirements=["ALIGNED"])
-
-
-def is_plain(X: Any) -> bool:
-    """Tell whether X could be fitted to once its numbers are known to be finite."""
-    return (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.dtype in FLOATS
-        and X.size > 0
-        and X.flags.aligned
-    )
-
-
-def is_plain_input(model: Any, X: Any) -> bool:
-    """Tell whether X needs no more checks than that its numbers are finite."""
-    known = vars(model)
-    return (
-        is_plain(X)
-        and X.shape[1] == known.get("n_features_in_")
-        and "feature_names_in_" not in known
-        and "coefs_" in known
-    )
-
-
-def is_finite(array: NDArray[Any]) -> bool:
-    """Tell whether all numbers are finite."""
-    if array.size > _MANY_NUMBERS:  # their sum is quicker, and needs no memory
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(array.sum()):
-                return True
-    return bool(np.isfinite(array).all())
 
 
 class QuickForward:
@@ -191,13 +158,15 @@ def forward(model: Any, X: Any, *, both_classes: bool = False) -> NDArray[Any]:
     ValueError, TypeError
         scikit-learn's, where X is not what is expected.
     """
-    known = vars(model)
-    quick: QuickForward | None = known.get("_quick_forward")
-    if quick is not None and type(X) is np.ndarray and "feature_names_in_" not in known:
+    quick: QuickForward | None = vars(model).get("_quick_forward")
+    if quick is not None:
+        numbers = plain_numbers(model, X)
         try:
-            return quick(model, X, both_classes)
+            if numbers is not None:
+                return quick(model, numbers, both_classes)
         except (AttributeError, LookupError, TypeError, ValueError):
             pass  # what is wrong, if anything is, will be said below
+        del numbers  # may be a copy
     check_is_fitted(model)
     samples = as_core_input(
         validate_data(model, X, accept_sparse=["csr", "csc"], reset=False)

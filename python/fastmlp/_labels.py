@@ -145,3 +145,15 @@ def check_classes(y: Any, known: NDArray[Any], *, all_of_them: bool) -> None:
             "`y` has classes not in `self.classes_`. "
             f"`self.classes_` has {known}. 'y' has {classes}."
         )
+
+
+def repeats_classes(model: Any, classes: Any) -> bool:
+    """Tell whether `classes` is None or, as in many a loop, those that are known."""
+    known = vars(model).get("classes_")
+    if classes is None or type(known) is not np.ndarray:
+        return classes is None
+    try:
+        again = np.asarray(classes)
+    except ValueError:  # ragged
+        return False
+    return again.dtype == known.dtype and np.array_equal(again, known)
