@@ -103,32 +103,22 @@ def test_ten_epochs(core, optimizer, loss, layers, weighted, alpha, figure):
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
-@pytest.mark.parametrize("batch_size", [200, 240])
-def test_batches_that_exchange_sums(core, batch_size, weighted, n_threads, figure):
-    """All of 200 and the last of 100 rows do; of 240, the last of 20 rows does not."""
+@pytest.mark.parametrize(("batch_size", "n"), [(200, 500), (240, 500), (3000, 5000)])
+def test_large_batches(core, batch_size, n, weighted, n_threads, figure):
+    """Of 200 rows and the last 100, sums are exchanged; not of the last 20 after 240.
+
+    Without batch norm, 3000 rows go through in six parts or in three; 2000 follow.
+    """
+    norms = batch_size < 3000
+    layers = [layer for layer in large if norms or layer[0] != "batch_norm"]
     optimizer, loss = ("adam", ()), "softmax_cross_entropy"
-    data = draw(loss, n=500, weighted=weighted)
+    data = draw(loss, n=n, weighted=weighted)
     fit = Fit(
-        core, large, loss, optimizer, data,
+        core, layers, loss, optimizer, data,
         n_threads=n_threads, batch_size=batch_size, seed=2**40 + 3,
     )  # fmt: skip
     assert fit.trainer.n_threads == n_threads
-    figure("ten epochs", error_of(fit, large, loss, optimizer, data))
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
-def test_batches_in_parts(core, weighted, n_threads, figure):
-    """The 3000 rows of a batch go through in six parts, three or two; 2000 follow."""
-    layers = [layer for layer in large if layer[0] != "batch_norm"]
-    optimizer, loss = ("adam", ()), "softmax_cross_entropy"
-    data = draw(loss, n=5000, weighted=weighted)
-    fit = Fit(
-        core, layers, loss, optimizer, data, n_threads=n_threads,
-        batch_size=3000, seed=2**40 + 3, alpha=0.5,
-    )  # fmt: skip
-    assert fit.trainer.n_threads == n_threads
-    figure("ten epochs", error_of(fit, layers, loss, optimizer, data, alpha=0.5))
+    figure("ten epochs", error_of(fit, layers, loss, optimizer, data))
 
 
 def error_of(fit, layers, loss, optimizer, data, alpha=0.0):
