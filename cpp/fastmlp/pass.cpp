@@ -71,7 +71,8 @@ template <class T>
 void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parameters) {
   settings_ = settings;
   parameters_ = &parameters;
-  exchanges_ = exchanges_sums(network_, settings.rows);
+  // A last batch might where the others do not: then it does not either.
+  exchanges_ = apart_ > 0 && exchanges_sums(network_, settings.rows);
   batch_blocks_ = row_blocks(settings.rows);
   batch_pieces_ = gradient_pieces(network_, settings.rows);
   parts_ = pieces_at_a_time_ ? divide_up(batch_pieces_, *pieces_at_a_time_) : 1;

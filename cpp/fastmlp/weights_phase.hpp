@@ -15,8 +15,7 @@ void Trainer<T>::weights_phase(const Member& member) {
   T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
   const auto share = [&](int i) { return share_of_units(1, i, member.size); };
   const bool in_one_part = pass_.is_first_part() && pass_.is_last_part();
-  // The last batch might where the others do not: then without; the bits are the same.
-  const bool exchanges = member.size > 1 && pass_.exchanges() && !piece_sums_.empty();
+  const bool exchanges = member.size > 1 && pass_.exchanges();
   if (exchanges) sum_pieces(member, share(member.index));
   member.each_of_parts(share, [&](Index u) {
     const auto unit = static_cast<std::size_t>(u);
