@@ -18,7 +18,7 @@ staircase = [
     {"objective"},
     {"trainer", "weights_phase", "propagation", "predictor"},
     {"pass", "stored_gradient", "optimizer_state"},
-    {"partition"},
+    {"partition", "row_source"},
     {"network"},
     {"layers"},
     {"activations", "losses", "criterion", "optimizers"},

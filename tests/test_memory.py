@@ -176,3 +176,40 @@ def test_predictions_of_a_few_rows_copy_no_weights(run_python):
     """A copy would be 34 MiB."""
     done = run_python(peak + predicting_few)
     assert float(done.stdout) < 15, done.stderr
+
+
+sparse_rows = """
+import warnings
+import numpy as np
+from scipy.sparse import csr_array
+from fastmlp import MLPRegressor
+
+warnings.simplefilter("ignore")
+settings = {"hidden_layer_sizes": (16,), "max_iter": 2, "batch_size": 300, "n_threads": 2}
+
+
+def rows(columns):
+    entries = np.arange(3000) * (columns // 3000)
+    return csr_array((np.ones(3000), entries, np.arange(0, 3001, 10)), (300, columns))
+
+
+y = np.arange(300) / 300
+MLPRegressor(**settings).fit(rows(3000), y).predict(rows(3000))
+x = rows(200_000)
+before = peak()
+model = MLPRegressor(**settings).fit(x, y)
+fitted = peak()
+model.predict(x)
+model.predictor()(x)
+print(fitted - before, peak() - before)
+"""
+
+
+@reads_proc
+def test_sparse_rows_are_not_made_dense(run_python):
+    """A batch would be 458 MiB, and 48 rows at a time 73; all weights are 24 MiB."""
+    done = run_python(peak + sparse_rows)
+    assert done.returncode == 0, done.stderr
+    fitted, all_of_it = map(float, done.stdout.split())
+    assert fitted < 7 * 24
+    assert all_of_it < 7 * 24

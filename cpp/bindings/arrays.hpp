@@ -141,6 +141,17 @@ inline HeldInput dense_input(const py::array& x, const std::string& name,
   return {view, x};
 }
 
+// Whether each row's columns come in order, each but once.
+template <class Integer>
+bool is_sorted(const py::array& starts, const py::array& indices) {
+  const auto* s = static_cast<const Integer*>(starts.data());
+  const auto* i = static_cast<const Integer*>(indices.data());
+  for (Index row = 0; row + 1 < starts.size(); ++row)
+    for (Integer e = s[row] + 1; e < s[row + 1]; ++e)
+      if (i[e] <= i[e - 1]) return false;
+  return true;
+}
+
 template <class Integer>
 void check_indices(const py::array& starts, const py::array& indices, Index columns,
                    const std::string& name) {
@@ -171,12 +182,9 @@ inline HeldInput sparse_input(const py::object& x, const std::string& name,
     check_contiguous<Integer>(starts, name + ".indptr");
     check_shape(starts, name + ".indptr", {shape[0] + 1});
     check_indices<Integer>(starts, indices, columns, name);
+    return is_sorted<Integer>(starts, indices);
   };
-  if (long_indices) {
-    check(std::int64_t{});
-  } else {
-    check(std::int32_t{});
-  }
+  const bool sorted = long_indices ? check(std::int64_t{}) : check(std::int32_t{});
   if (!(values.flags() & py::array::c_style) || !is_aligned(values) ||
       values.size() < indices.size())
     throw py::value_error(
@@ -189,6 +197,7 @@ inline HeldInput sparse_input(const py::object& x, const std::string& name,
   view.row_starts = starts.data();
   view.indices = indices.data();
   view.long_indices = long_indices;
+  view.is_sorted = sorted;
   return {view, py::make_tuple(values, indices, starts)};
 }
 

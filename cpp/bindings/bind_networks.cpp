@@ -90,9 +90,10 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
   auto state = Prediction::done;
   {
     const py::gil_scoped_release release;
-    const Predictor<T> predictor(self.network, arrays, loss, both_classes,
-                                 Predictor<T>::layout_for(n), &self.spares);
-    state = predictor({{view, order, n}, check_finite}, to, {threads, &keep_going});
+    const RowSource source{view, order, n};
+    const Predictor<T> predictor(self.network, arrays, loss, both_classes, source,
+                                 self.spares);
+    state = predictor({source, check_finite}, to, {threads, &keep_going});
   }
   stop_unless(state != Prediction::stopped);
   if (state == Prediction::not_finite)

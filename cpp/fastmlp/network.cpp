@@ -81,13 +81,16 @@ Index Network::weights() const {
 }
 
 template <class T>
-Parameters<T>::Parameters(const Network& network, Layout layout, bool input_gradient) {
+Parameters<T>::Parameters(const Network& network, Layout layout, bool input_gradient,
+                          bool first_in_place) {
   const Index first = network.first_trainable();
   for (Index l = 0; l < network.size(); ++l) {
     if (const auto* dense = network.get<Dense>(l)) {
       const bool ends_here = l == first && !input_gradient;
-      states_.push_back(DenseState<T>(
-          *dense, ends_here && layout == Layout::both_ways ? Layout::packed : layout));
+      const Layout own = l == 0 && first_in_place                   ? Layout::in_place
+                         : ends_here && layout == Layout::both_ways ? Layout::packed
+                                                                    : layout;
+      states_.push_back(DenseState<T>(*dense, own));
     } else if (const auto* norm = network.get<BatchNorm>(l)) {
       states_.push_back(BatchNormState<T>(*norm));
     } else {

@@ -50,18 +50,21 @@ class Network {
 };
 
 // Every layer's parameters, packed from plain row-major arrays and back; in the plain
-// layout, the weights stay where they are, and the arrays outlive the parameters. The
+// layout and in place, weights are borrowed: they stay where they are, and the arrays
+// outlive the parameters. The
 // arrays come in the order of Network::slices(); null arrays of a batch norm are passed
 // over.
 template <class T>
 class Parameters {
  public:
   // The lowest layer takes part in the way back only where the gradient with respect to
-  // the network's input is asked for.
-  Parameters(const Network& network, Layout layout, bool input_gradient = false);
+  // the network's input is asked for; where rows are sparse, its weights may stay in
+  // place.
+  Parameters(const Network& network, Layout layout, bool input_gradient = false,
+             bool first_in_place = false);
 
   void load(const Network& network, const std::vector<const T*>& arrays);
-  // Not from the plain layout.
+  // Not where weights are borrowed.
   void save(const Network& network, const std::vector<T*>& arrays) const;
 
   template <class State>

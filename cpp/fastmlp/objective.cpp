@@ -24,13 +24,15 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
                                      settings.n_threads)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
       parameters_(network_, Layout::both_ways),
-      pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients),
+      pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients,
+            std::nullopt, suits_sparse<T>(network_, {data.x, nullptr, data.x.rows})),
       units_(gradient_units<T>(network_)),
       block_loss_(static_cast<std::size_t>(row_blocks(kChunkRows))) {
   for (const Layer& layer : network_.layers())
     if (std::holds_alternative<BatchNorm>(layer) ||
         std::holds_alternative<Dropout>(layer))
       throw std::invalid_argument("an objective takes no BatchNorm and no Dropout");
+  pass_.reserve({data.x, nullptr, data.x.rows});
   weight_sum_ = static_cast<double>(data.x.rows);
   if (const T* weight = data.sample_weight)
     weight_sum_ = std::accumulate(weight, weight + data.x.rows, 0.0);
@@ -60,16 +62,15 @@ std::optional<double> Objective<T>::operator()(
 // The chunk's sum of weight x loss.
 template <class T>
 double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
-  const InputView x = data_.x.from(rows.begin);
   const Targets<T> targets = data_.targets.from(rows.begin, network_.out_features());
   const T* weight = data_.sample_weight ? data_.sample_weight + rows.begin : nullptr;
   const T scale = static_cast<T>(1 / weight_sum_);
-  pass_.begin({rows.size(), true, 0, 0, weight}, parameters_);
+  pass_.begin({rows.size(), true, 0, 0, weight}, parameters_,
+              {data_.x.from(rows.begin), nullptr, rows.size()});
   const auto by_member = [&](const Member& member) {
     const auto thread = static_cast<std::size_t>(member.index);
     pass_.forward(
-        member,
-        [&](Index, Range part, Ahead&) { gather(x, nullptr, part, pass_.input(part)); },
+        member, [&](Index block, Range part, Ahead&) { pass_.fill(block, part); },
         [&](Index block, Range part, Ahead& ahead) {
           block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
               loss_, pass_.output(part), part, targets, nullptr, weight, scale,

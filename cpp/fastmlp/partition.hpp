@@ -13,10 +13,12 @@ namespace fastmlp {
 // Every block reads all weights again, so they are larger where enough of them are left
 // for many threads (large weights: 4 % of a training's time). Never more for fewer
 // rows: the last batch of an epoch uses the arrays of the others.
+constexpr Index most_block_rows(Index rows) {
+  return std::clamp<Index>(divide_up(rows, 8), 64, 128);
+}
 constexpr Index row_blocks(Index rows) {
   constexpr Index undivided = 40;
-  const Index block = std::clamp<Index>(divide_up(rows, 8), 64, 128);
-  return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * block);
+  return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
 }
 
 // Whether threads had better sum the weights' gradient of their own rows and exchange

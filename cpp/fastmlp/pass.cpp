@@ -6,11 +6,13 @@ namespace fastmlp {
 
 template <class T>
 Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
-              std::optional<Index> pieces_at_a_time)
+              std::optional<Index> pieces_at_a_time, bool is_sparse)
     : network_(network),
       pieces_at_a_time_(pieces_at_a_time),
       capacity_(pieces_at_a_time ? std::min(capacity, *pieces_at_a_time * kPieceRows)
                                  : capacity),
+      block_rows_(most_block_rows(capacity)),
+      is_sparse_(is_sparse),
       last_gradient_(purpose == Purpose::gradients_of_input_too
                          ? 0
                          : network.first_trainable() + 1),
@@ -22,7 +24,11 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
   if (purpose == Purpose::gradients && exchanges_sums(network, capacity))
     apart_ = page_rows;
   allocate_outputs(purpose != Purpose::inference);
-  if (purpose != Purpose::inference) allocate_gradients();
+  if (purpose == Purpose::inference) return;
+  allocate_gradients();
+  if (is_sparse_)
+    entries_.emplace(network.in_features(), input_parts<T>(network.in_features()),
+                     row_blocks(capacity_));
 }
 
 template <class T>
@@ -34,7 +40,8 @@ Panels<T> Pass<T>::allocate(Index rows, Index columns) {
 // An activation works in place where the layer before it does not need its own output.
 template <class T>
 void Pass<T>::allocate_outputs(bool gradients) {
-  Panels<T> x = input_ = allocate_rows(network_.in_features());
+  if (!is_sparse_) input_ = allocate_rows(network_.in_features());
+  Panels<T> x = input_;
   for (Index l = 0; l < network_.size(); ++l) {
     const auto* activation = network_.get<Activation>(l);
     const bool in_place = activation && l > 0 && !network_.get<Activation>(l - 1);
@@ -68,8 +75,10 @@ void Pass<T>::allocate_gradients() {
 }
 
 template <class T>
-void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parameters) {
+void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parameters,
+                    const RowSource& source) {
   settings_ = settings;
+  source_ = source;
   parameters_ = &parameters;
   // A last batch might where the others do not: then it does not either.
   exchanges_ = apart_ > 0 && exchanges_sums(network_, settings.rows);
@@ -131,8 +140,8 @@ template <class T>
 bool Pass<T>::take_in(const RowSource& source, const Parameters<T>& parameters,
                       bool check_finite) {
   const auto& [x, order, n, known] = source;
-  begin({n}, parameters);
-  source_ = source;
+  begin({n}, parameters, source);
+  if (is_sparse_) return !check_finite || is_finite<T>(sparse_rows(), n);
   // A Dense layer reads rows in place that follow one another; others are gathered.
   in_place_ = !order && network_.get<Dense>(0) ? as_row_major<T>(x) : std::nullopt;
   if (in_place_) return !check_finite || is_finite(*in_place_, n);
@@ -178,6 +187,8 @@ void with_activation(const Network& network, Index l, Index end, F&& f) {
 template <class T>
 Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Ahead& ahead) {
   const LayerRows<T> w = layer_rows(l, rows);
+  if (l == 0 && is_sparse_)
+    return forward_dense(l, to, sparse_rows(), rows, share, ahead);
   if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, share, ahead);
   const Range panels = share.of(w.y.count());
   const Index next = last_taken_along(l, to);
@@ -321,6 +332,11 @@ void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sum
   const Range rows = rows_of(blocks);
   const LayerRows<T> w = layer_rows(unit.layer, rows);
   const Range in_part{blocks.begin - blocks_.begin, blocks.end - blocks_.begin};
+  if (unit.layer == 0 && is_sparse_) {
+    fastmlp::sum_gradient(unit.dense, network_.in_features(), *entries_, w.dy,
+                          {rows, in_part, adds}, sums);
+    return;
+  }
   fastmlp::sum_gradient(unit.dense, w.x, w.dy, work(unit.layer).block_sums,
                         {rows, in_part, adds}, sums, ahead);
 }

@@ -6,8 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "kernels/input.hpp"
+#include "layers/sparse_dense.hpp"
 #include "partition.hpp"
+#include "row_source.hpp"
 
 namespace fastmlp {
 
@@ -19,19 +20,6 @@ struct Share {
 
   Range of(Index panels) const {
     return size == 1 ? Range{0, panels} : even_part(panels, size, index);
-  }
-};
-
-// Rows order[0..n) of x, or its first n where order is null.
-struct RowSource {
-  InputView x;
-  const Index* order = nullptr;
-  Index n = 0;
-  Index known = n;  // rows that are there, and may be asked for ahead of the next call
-
-  RowSource part(Range rows) const {
-    return {order ? x : x.from(rows.begin), order ? order + rows.begin : nullptr,
-            rows.size(), known - rows.begin};
   }
 };
 
@@ -58,13 +46,18 @@ class Pass {
  public:
   enum class Purpose { inference, gradients, gradients_of_input_too };
 
-  // In parts of so many pieces at most, or in one part where that is null.
+  // In parts of so many pieces at most, or in one part where that is null. Rows come
+  // dense or, where they suit it, sparse (see suits_sparse).
   Pass(const Network& network, Index capacity, Purpose purpose,
-       std::optional<Index> pieces_at_a_time = std::nullopt);
+       std::optional<Index> pieces_at_a_time = std::nullopt, bool is_sparse = false);
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
-  void begin(const PassSettings<T>& settings, const Parameters<T>& parameters);
+  // Before batches of these rows, one after the other, for gradients.
+  void reserve(const RowSource& source);
+  // Of rows that `fill` takes in.
+  void begin(const PassSettings<T>& settings, const Parameters<T>& parameters,
+             const RowSource& source);
   const PassSettings<T>& settings() const { return settings_; }
 
   Index pieces_at_a_time() const {
@@ -111,6 +104,9 @@ class Pass {
   bool take_in(const RowSource& source, const Parameters<T>& parameters,
                bool check_finite);
   void infer(const Member& member);
+
+  // Takes in `rows` of what `begin` was given, which are a block's.
+  void fill(Index block, Range rows);
 
   // source(block, rows, ahead) fills rows of the input, and may tell what will be
   // wanted after them; top(block, rows, ahead) finds rows of the output. After this,
@@ -176,6 +172,7 @@ class Pass {
   Range blocks_of_piece(Index piece) const {
     return even_part(batch_blocks_, batch_pieces_, pieces_.begin + piece);
   }
+  SparseRows sparse_rows() const { return {source_.x, source_.order}; }
   void begin_part(Index part);
   void allocate_outputs(bool gradients);
   void allocate_gradients();
@@ -193,9 +190,12 @@ class Pass {
   const Network& network_;
   std::optional<Index> pieces_at_a_time_;
   Index capacity_;           // rows of a part
+  Index block_rows_;         // of a row block, at most
+  bool is_sparse_;           // its input
   Index apart_ = 0;          // rows between its halves where sums are exchanged
   Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
-  Panels<T> input_;
+  Panels<T> input_;          // empty where it is sparse
+  std::optional<GroupedEntries<T>> entries_;  // of that, for its gradient
   std::vector<LayerWork<T>> works_;
   std::vector<PanelBuffer<T>> memory_;
 
@@ -207,7 +207,7 @@ class Pass {
   Index part_ = 0;
   Range pieces_, blocks_, rows_;  // of the part, in the batch
   Index second_half_ = 0;         // its row, if sums are exchanged; else after all
-  RowSource source_;              // of an inference, from take_in on
+  RowSource source_;
   std::optional<RowMajor<T>> in_place_;  // its rows, where a layer reads them there
   const Parameters<T>* parameters_ = nullptr;
   const std::function<bool()>* keep_going_ = nullptr;
@@ -226,6 +226,21 @@ void Pass<T>::each_block(const Member& member, F&& f) {
     const Index block = blocks_.begin + i;
     f(block, rows_of_block(block));
   });
+}
+
+template <class T>
+void Pass<T>::reserve(const RowSource& source) {
+  if (is_sparse_)
+    entries_->reserve(most_entries({source.x, source.order}, source.n, block_rows_));
+}
+
+template <class T>
+void Pass<T>::fill(Index block, Range rows) {
+  if (is_sparse_) {
+    entries_->take(block - blocks_.begin, sparse_rows(), rows);
+  } else {
+    gather(source_.x, source_.order, rows, source_.known, input(rows));
+  }
 }
 
 template <class T>

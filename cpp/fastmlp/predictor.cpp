@@ -27,27 +27,28 @@ double operations_each(Index rows) {
   return std::max(fetch, 2 * static_cast<double>(rows));
 }
 
-// Whether a workspace for a few rows is worth its memory.
-template <class T>
-bool is_small(const Network& network) {
-  constexpr Index most = Index{256} << 10;  // bytes
-  Index numbers = 0;
-  for (Index l = 0; l <= network.size(); ++l) numbers += kFewRows * network.width(l);
-  return numbers * static_cast<Index>(sizeof(T)) <= most;
-}
-
 }  // namespace
 
 template <class T>
 Predictor<T>::Predictor(const Network& network, const std::vector<const T*>& parameters,
                         const Loss& loss, bool both_classes, Layout layout,
-                        Spares<Workspace>* spares)
+                        bool first_in_place, Spares<Workspace>& for_few_rows)
     : network_(network),
       loss_(loss),
       both_classes_(both_classes && network.out_features() == 1),
-      parameters_(network, layout),
-      for_few_rows_(spares && is_small<T>(network) ? *spares : own_) {
+      first_in_place_(first_in_place),
+      parameters_(network, layout, false, first_in_place),
+      for_few_rows_(for_few_rows) {
   parameters_.load(network, parameters);
+}
+
+// Whether a workspace for a few rows is worth its memory.
+template <class T>
+bool Predictor<T>::is_small(const Network& network) {
+  constexpr Index most = Index{256} << 10;  // bytes
+  Index numbers = 0;
+  for (Index l = 0; l <= network.size(); ++l) numbers += kFewRows * network.width(l);
+  return numbers * static_cast<Index>(sizeof(T)) <= most;
 }
 
 // A block of rows reads each weight once: a packed copy pays from the second one on.
@@ -120,6 +121,8 @@ Prediction Predictor<T>::operator()(const Question& question, T* to,
                                     const Execution& execution) const {
   const Index n = question.rows.n;
   if (n == 0) return Prediction::done;
+  if (first_in_place_ || suits_sparse<T>(network_, question.rows))
+    return answer_sparse(question, to, execution);
   const int by_layer = threads_by_layer(n, execution.n_threads);
   if (by_layer == 1) return answer_by_rows(question, to, execution);
   const bool is_long = !is_short(n);
@@ -159,10 +162,41 @@ Prediction Predictor<T>::answer_by_rows(const Question& question, T* to,
                                         const Execution& execution) const {
   const Index n = question.rows.n;
   const Index blocks = divide_up(n, kRowsAtOnce);
-  const int n_threads = useful_threads({{flops(n), blocks}}, execution.n_threads);
-  Workspaces workspaces = take(n_threads, n);
+  Workspaces workspaces =
+      take(useful_threads({{flops(n), blocks}}, execution.n_threads), n);
+  const Prediction state = answer_blocks(question, to, execution, workspaces);
+  for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
+  return state;
+}
+
+template <class T>
+Prediction Predictor<T>::answer_sparse(const Question& question, T* to,
+                                       const Execution& execution) const {
+  constexpr double entry = 8;  // times as long as a weight of a dense row
+  const auto& [x, order, n, known] = question.rows;
+  const auto entries = static_cast<double>(count_entries({x, order}, n));
+  const auto first = static_cast<double>(network_.width(1));
+  const double zeros =
+      static_cast<double>(n) * static_cast<double>(x.columns) - entries * entry;
+  const double operations = flops(n) - 2 * zeros * first;
+  const Index blocks = divide_up(n, kRowsAtOnce);
+  const int n_threads = useful_threads({{operations, blocks}}, execution.n_threads);
+  Workspaces workspaces;
+  for (int i = 0; i < n_threads; ++i)
+    workspaces.push_back(
+        std::make_unique<Workspace>(network_, std::min(n, kRowsAtOnce), true));
+  return answer_blocks(question, to, execution, workspaces);
+}
+
+// By as many threads as there are workspaces.
+template <class T>
+Prediction Predictor<T>::answer_blocks(const Question& question, T* to,
+                                       const Execution& execution,
+                                       Workspaces& workspaces) const {
+  const Index n = question.rows.n;
+  const Index blocks = divide_up(n, kRowsAtOnce);
   std::atomic<Prediction> state{Prediction::done};
-  run_team(n_threads, [&](const Member& member) {
+  run_team(static_cast<int>(workspaces.size()), [&](const Member& member) {
     Workspace& workspace = *workspaces[static_cast<std::size_t>(member.index)];
     const auto* keep_going = member.index == 0 ? execution.keep_going : nullptr;
     Team alone(1);
@@ -182,7 +216,6 @@ Prediction Predictor<T>::answer_by_rows(const Question& question, T* to,
       }
     });
   });
-  for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
   return state;
 }
 

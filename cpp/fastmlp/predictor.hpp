@@ -52,8 +52,8 @@ template <class T>
 struct PredictionWorkspace {
   Pass<T> pass;
   LossScratch<T> scratch;
-  PredictionWorkspace(const Network& network, Index rows)
-      : pass(network, rows, Pass<T>::Purpose::inference),
+  PredictionWorkspace(const Network& network, Index rows, bool sparse = false)
+      : pass(network, rows, Pass<T>::Purpose::inference, std::nullopt, sparse),
         scratch(network.out_features()) {}
 };
 
@@ -64,25 +64,30 @@ struct Question {
 };
 
 // `network` outlives the predictor; the parameters, in the order of its slices, are
-// copied, but for the weights in the plain layout, which outlive it, too.
+// copied, but for those weights that a single question leaves where they are, which
+// outlive it, too.
 template <class T>
 class Predictor {
  public:
   using Workspace = PredictionWorkspace<T>;
 
   // A single output is the probability of the second of two classes: `both_classes`
-  // gives it a column for the first one, too. `spares`, which outlives the predictor,
+  // gives it a column for the first one, too.
+  Predictor(const Network& network, const std::vector<const T*>& parameters,
+            const Loss& loss, bool both_classes)
+      : Predictor(network, parameters, loss, both_classes, Layout::packed, false,
+                  own_) {}
+  // For a single question, about these rows. `spares`, which outlives the predictor,
   // hands workspaces for a few rows on to the next one by this very network: to make
   // one takes a tenth of a small network's time. Large ones are not kept.
   Predictor(const Network& network, const std::vector<const T*>& parameters,
-            const Loss& loss, bool both_classes, Layout layout = Layout::packed,
-            Spares<Workspace>* spares = nullptr);
-
-  // The fastest one for a predictor that answers a single question, of so many rows.
-  static Layout layout_for(Index rows);
+            const Loss& loss, bool both_classes, const RowSource& rows,
+            Spares<Workspace>& spares)
+      : Predictor(network, parameters, loss, both_classes, layout_for(rows.n),
+                  suits_sparse<T>(network, rows), is_small(network) ? spares : own_) {}
 
   // The loss's predictions into `to` (n, columns). A row's bits do not depend on the
-  // rows around it.
+  // rows around it, if weights are finite.
   Prediction operator()(const Question& question, T* to,
                         const Execution& execution) const;
 
@@ -99,6 +104,12 @@ class Predictor {
  private:
   using Workspaces = std::vector<std::unique_ptr<Workspace>>;
 
+  Predictor(const Network& network, const std::vector<const T*>& parameters,
+            const Loss& loss, bool both_classes, Layout layout, bool first_in_place,
+            Spares<Workspace>& for_few_rows);
+  static Layout layout_for(Index rows);
+  static bool is_small(const Network& network);
+
   Spares<Workspace>& spares(Index rows) const;
   Workspaces take(int n_threads, Index rows) const;
   double operations(Index rows) const;
@@ -108,11 +119,16 @@ class Predictor {
   Prediction answer_by_layer(const Question& question, T* to, int n_threads) const;
   Prediction answer_by_rows(const Question& question, T* to,
                             const Execution& execution) const;
+  Prediction answer_sparse(const Question& question, T* to,
+                           const Execution& execution) const;
+  Prediction answer_blocks(const Question& question, T* to, const Execution& execution,
+                           Workspaces& workspaces) const;
   void answer(const Member& member, Index n, Workspace& workspace, T* to) const;
 
   const Network& network_;
   Loss loss_;
   bool both_classes_;
+  bool first_in_place_;  // for sparse rows alone
   Parameters<T> parameters_;
   mutable Spares<Workspace> own_, for_blocks_;
   Spares<Workspace>& for_few_rows_;  // own or another's

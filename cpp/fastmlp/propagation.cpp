@@ -24,11 +24,11 @@ template <class T>
 bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
                              const Execution& execution) {
   pass_.watch(execution.keep_going);
-  pass_.begin({rows_, mode.training, mode.seed, mode.step, nullptr}, parameters_);
+  pass_.begin({rows_, mode.training, mode.seed, mode.step, nullptr}, parameters_,
+              {x, nullptr, rows_});
   run_team(threads(execution), [&](const Member& member) {
     pass_.forward(
-        member,
-        [&](Index, Range rows, Ahead&) { gather(x, nullptr, rows, pass_.input(rows)); },
+        member, [&](Index block, Range rows, Ahead&) { pass_.fill(block, rows); },
         [&](Index, Range rows, Ahead&) { unpack(pass_.output(rows), rows, to); });
   });
   return !pass_.abandoned();

@@ -34,7 +34,8 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       parameters_(network_, Layout::both_ways),
       state_(state),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients,
-            pieces_at_a_time<T>(network_, settings_.batch_size, n_threads_)),
+            pieces_at_a_time<T>(network_, settings_.batch_size, n_threads_),
+            suits_sparse<T>(network_, {data.x, nullptr, data.x.rows})),
       rows_are_long_(has_long_rows(data.x)),
       weights_are_far_(network_.weights() * static_cast<Index>(sizeof(T)) > kNearBytes),
       units_(gradient_units<T>(network_)),
@@ -61,6 +62,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
 template <class T>
 void Trainer<T>::begin_epoch(const Index* order, Index rows,
                              const double* learning_rates) {
+  pass_.reserve({data_.x, order, rows});  // or throw, with nothing changed
   order_ = order;
   rows_ = rows;
   learning_rates_ = learning_rates;
@@ -106,7 +108,7 @@ void Trainer<T>::prepare_step() {
   rule_ = rule_at<T>(optimizer_, learning_rates_[batch_], settings_.step + 1);
   pass_.begin({rows, true, settings_.seed, static_cast<std::uint32_t>(settings_.step),
                data_.sample_weight ? weight_.data() : nullptr},
-              parameters_);
+              parameters_, {data_.x, order_ + position_, rows, rows_ - position_});
 }
 
 // A step or, of a large batch, a part of it. Everything a member reads here was written
@@ -128,7 +130,7 @@ void Trainer<T>::rows_phase(const Member& member) {
   pass_.forward(
       member,
       [&](Index block, Range rows, Ahead& ahead) {
-        gather(data_.x, order, rows, rows_ - position_, pass_.input(rows));
+        pass_.fill(block, rows);
         expect_targets(data_.targets, order, rows, network_.out_features());
         if (!rows_are_long_) return;
         const Range next = pass_.rows_after(member, block);

@@ -42,6 +42,14 @@ constexpr Range even_part(Index n, Index parts, Index i) {
   return {begin, begin + size + (i < larger ? 1 : 0)};
 }
 
+// The number of the even part that holds i.
+constexpr Index part_with(Index n, Index parts, Index i) {
+  const Index size = n / parts;
+  const Index larger = n % parts;
+  const Index end = larger * (size + 1);  // of the larger ones
+  return i < end ? i / (size + 1) : larger + (i - end) / size;
+}
+
 // Calls f(piece) for pieces of `size`, the last one of what is left.
 template <class F>
 constexpr void each_piece(Range all, Index size, F&& f) {

@@ -137,6 +137,7 @@ void Trainer<T>::expect_next_unit(std::size_t number, Range first, Ahead& ahead)
   if (network_.get<BatchNorm>(next_layer) || pass_.has_block_sums(next_layer)) return;
   const LayerRows<T> work = pass_.layer_rows(next_layer, first);
   expect(work.dy, next.outputs, first, ahead);
+  if (!work.x) return;  // sparse
   if (next_layer != layer || next.inputs.begin != dense.inputs.begin)
     expect(work.x, next.inputs, first, ahead);
 }

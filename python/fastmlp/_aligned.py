@@ -1,7 +1,7 @@
 """Arrays that begin at a cache line, large ones at a page.
 
-One row reads its weights up to a fifth faster from the one, and as much again from the
-other: processors do not fetch ahead from one page into the next.
+One row reads large weights a fifth faster that begin at a line, and some as much again
+that begin at a page: processors do not fetch ahead from one page into the next.
 """
 
 from __future__ import annotations

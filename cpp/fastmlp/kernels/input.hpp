@@ -23,6 +23,7 @@ struct InputView {
   const void* row_starts = nullptr;
   const void* indices = nullptr;
   bool long_indices = false;
+  bool is_sorted = false;  // each row's columns, none of them twice
 
   bool is_sparse() const { return row_starts != nullptr; }
   Index row_bytes() const { return columns * column_stride; }
@@ -44,6 +45,32 @@ struct InputView {
     return part;
   }
 };
+
+// The entries of a sparse matrix: row r's are those from starts[r] to starts[r + 1].
+template <class Source, class Integer>
+struct Csr {
+  const Source* values;
+  const Integer* starts;
+  const Integer* columns;
+
+  Index begin(Index row) const { return static_cast<Index>(starts[row]); }
+  Index end(Index row) const { return static_cast<Index>(starts[row + 1]); }
+};
+
+// f(Csr) with the entries of `x` in their own types.
+template <class F>
+void with_entries(const InputView& x, F&& f) {
+  const auto of = [&]<class Source, class Integer>(Source, Integer) {
+    f(Csr<Source, Integer>{reinterpret_cast<const Source*>(x.data),
+                           static_cast<const Integer*>(x.row_starts),
+                           static_cast<const Integer*>(x.indices)});
+  };
+  if (x.is_double) {
+    x.long_indices ? of(double{}, std::int64_t{}) : of(double{}, std::int32_t{});
+  } else {
+    x.long_indices ? of(float{}, std::int64_t{}) : of(float{}, std::int32_t{});
+  }
+}
 
 namespace detail {
 
@@ -106,24 +133,23 @@ void gather_strided(const InputView& x, const Index* order, Range rows, Panels<T
   }
 }
 
-template <class Source, class Integer, class T, class Seen>
+template <class T, class Seen>
 void gather_sparse(const InputView& x, const Index* order, Range rows, Panels<T> to,
                    Seen& seen) {
-  const auto* values = reinterpret_cast<const Source*>(x.data);
-  const auto* starts = static_cast<const Integer*>(x.row_starts);
-  const auto* indices = static_cast<const Integer*>(x.indices);
-  for (Index row = rows.begin; row < rows.end; ++row) {
-    for (Index panel = 0; panel < to.count(); ++panel)
-      std::fill_n(to.at(panel, row), kLanes<T>, T(0));
-    const Index from = order ? order[row] : row;
-    for (Integer entry = starts[from]; entry < starts[from + 1]; ++entry) {
-      const Index column = indices[entry];
-      // Entries of one place add up, as in SciPy.
-      to.at(column / kLanes<T>, row)[column % kLanes<T>] +=
-          static_cast<T>(values[entry]);
+  with_entries(x, [&](const auto& entries) {
+    for (Index row = rows.begin; row < rows.end; ++row) {
+      for (Index panel = 0; panel < to.count(); ++panel)
+        std::fill_n(to.at(panel, row), kLanes<T>, T(0));
+      const Index from = order ? order[row] : row;
+      for (Index e = entries.begin(from); e < entries.end(from); ++e) {
+        const auto column = static_cast<Index>(entries.columns[e]);
+        // Entries of one place add up, as in SciPy.
+        to.at(column / kLanes<T>, row)[column % kLanes<T>] +=
+            static_cast<T>(entries.values[e]);
+      }
+      seen(row);
     }
-    seen(row);
-  }
+  });
 }
 
 template <class Source, class T, class Seen>
@@ -131,19 +157,17 @@ void gather(const InputView& x, const Index* order, Range rows, Index known,
             Panels<T> to, Seen& seen) {
   if (x.is_contiguous()) {
     gather_contiguous<Source>(x, order, rows, known, to, seen);
-  } else if (!x.is_sparse()) {
-    gather_strided<Source>(x, order, rows, to, seen);
-  } else if (x.long_indices) {
-    gather_sparse<Source, std::int64_t>(x, order, rows, to, seen);
   } else {
-    gather_sparse<Source, std::int32_t>(x, order, rows, to, seen);
+    gather_strided<Source>(x, order, rows, to, seen);
   }
 }
 
 template <class T, class Seen>
 void gather(const InputView& x, const Index* order, Range rows, Index known,
             Panels<T> to, Seen&& seen) {
-  if (x.is_double) {
+  if (x.is_sparse()) {
+    gather_sparse(x, order, rows, to, seen);
+  } else if (x.is_double) {
     gather<double>(x, order, rows, known, to, seen);
   } else {
     gather<float>(x, order, rows, known, to, seen);

@@ -71,6 +71,7 @@ struct Vec {
   // A NaN in `a` stays: Eigen compiles these to the instructions that return it.
   friend Vec min(Vec a, Vec b) { return of(Eigen::internal::pmin(a.p, b.p)); }
   friend Vec max(Vec a, Vec b) { return of(Eigen::internal::pmax(a.p, b.p)); }
+  friend T first(Vec a) { return Eigen::internal::pfirst(a.p); }
   friend T sum(Vec a) { return Eigen::internal::predux(a.p); }
 
   // The bits of each element, and back.

@@ -7,6 +7,7 @@
 #include "../kernels/narrow.hpp"
 #include "../kernels/plain.hpp"
 #include "../kernels/reduce.hpp"
+#include "../kernels/sparse.hpp"
 
 namespace fastmlp {
 
@@ -31,7 +32,8 @@ bool is_narrow(const Dense& layer) {
 
 // How a Dense layer holds its weights.
 enum class Layout {
-  plain,      // where they are in the array that is loaded: to predict a few rows
+  in_place,   // where they are in the array that is loaded: for sparse rows
+  plain,      // the same but for the last few outputs: to predict a few rows
   packed,     // for the forward product
   both_ways,  // for that and the input gradient
 };
@@ -45,7 +47,8 @@ struct DenseState {
   PanelBuffer<T> weight;      // (inputs, whole)
   PanelBuffer<T> transposed;  // (outputs, inputs); only the last few rows where no
                               // input gradient is asked for
-  RowMajor<T> plain;          // (inputs, whole), in place of `weight`; borrowed
+  RowMajor<T> plain;          // (inputs, whole), in place of `weight`; borrowed. In
+                              // place, all outputs
   Buffer<T> bias;
   Index whole;  // outputs that are in `weight` or `plain`
 
@@ -53,8 +56,10 @@ struct DenseState {
       : bias(round_up(layer.out_features, kLanes<T>)),
         whole(layer.out_features - narrow_outputs<T>(layer.out_features)),
         layout_(layout),
-        skipped_(layout == Layout::both_ways ? 0 : whole) {
-    if (whole > 0 && layout != Layout::plain)
+        skipped_(layout == Layout::both_ways  ? 0
+                 : layout == Layout::in_place ? layer.out_features
+                                              : whole) {
+    if (whole > 0 && !is_borrowed())
       weight = PanelBuffer<T>::square_blocks(layer.in_features, whole);
     if (skipped_ < layer.out_features)
       transposed = PanelBuffer<T>::square_blocks(layer.out_features - skipped_,
@@ -64,18 +69,22 @@ struct DenseState {
 
   void load(const Dense& layer, const T* w, const T* b) {
     const Index outputs = layer.out_features;
+    std::copy_n(b, outputs, bias.data());
+    if (layout_ == Layout::in_place) {
+      plain = {w, outputs, outputs};
+      return;
+    }
     if (layout_ == Layout::plain) {
       plain = {w, outputs, whole};
     } else {
       pack(w, outputs, {0, layer.in_features}, weight.panels);
     }
-    std::copy_n(b, outputs, bias.data());
     if (has_transposed()) transpose(weight.panels, transposed.panels);
     for (Index i = 0; i < layer.in_features; ++i)
       for (Index j = whole; j < outputs; ++j)
         narrow(i / kLanes<T>, j)[i % kLanes<T>] = w[i * outputs + j];
   }
-  // Not from the plain layout.
+  // Not where weights are borrowed.
   void save(const Dense& layer, T* w, T* b) const {
     const Index outputs = layer.out_features;
     unpack(weight.panels, {0, layer.in_features}, w, outputs);
@@ -87,8 +96,17 @@ struct DenseState {
 
   // The weights between a panel of inputs and the outputs from the first few on.
   T* narrow(Index input_panel) const { return narrow(input_panel, whole); }
+  // The same, for sparse rows.
+  FewOutputs<T> few_outputs() const {
+    constexpr Index L = kLanes<T>;
+    if (layout_ != Layout::in_place) return {narrow(0), transposed.panels.stride, 1, L};
+    return {plain.data + whole, L * plain.stride, plain.stride, 1};
+  }
   const T* zero() const { return zero_.data(); }
   bool has_transposed() const { return layout_ == Layout::both_ways; }
+  bool is_borrowed() const {
+    return layout_ == Layout::plain || layout_ == Layout::in_place;
+  }
 
  private:
   T* narrow(Index input_panel, Index output) const {
@@ -111,7 +129,7 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
   const auto multiply_by = [&](const auto& weights) {
     multiply(x, rows, weights, whole, state.bias.data(), floor, y, ahead, done);
   };
-  if (state.plain.data) {
+  if (state.is_borrowed()) {
     multiply_by(state.plain);
   } else {
     multiply_by(state.weight.panels);
@@ -181,11 +199,18 @@ struct DenseUnit {
 };
 
 inline constexpr Index kUnitInputs = 6;  // panels; its gradient block stays in L1
+inline constexpr Index kMostParts = 4;   // of the inputs, for the threads' sake
 
 // No unit's gradient is larger.
 template <class T>
 inline constexpr Index kUnitSize =
     (kUnitInputs * kLanes<T> + 1) * Tile<T>::panels * kLanes<T>;
+
+// Into how many even parts of panels the inputs of a layer are cut at least.
+template <class T>
+Index input_parts(Index in_features) {
+  return divide_up(divide_up(in_features, kLanes<T>), kUnitInputs);
+}
 
 // Calls f(unit) for all units of a layer, in a fixed order: the same inputs for all
 // outputs, where the inputs are larger than a cache.
@@ -194,10 +219,10 @@ void each_dense_unit(const Dense& layer, F&& f) {
   const Index inputs = divide_up(layer.in_features, kLanes<T>);
   const Index narrow = narrow_outputs<T>(layer.out_features);
   const Index whole = divide_up(layer.out_features - narrow, kLanes<T>);
-  const Index needed = divide_up(inputs, kUnitInputs);
+  const Index needed = input_parts<T>(layer.in_features);
   // Up to four parts, of two panels or more, so that threads find equal work; the last
   // few outputs are too little to share.
-  const Index parts = std::max(needed, std::min<Index>(4, inputs / 2));
+  const Index parts = std::max(needed, std::min(kMostParts, inputs / 2));
   for (Index i = 0; i < parts; ++i) {
     const Range part = even_part(inputs, parts, i);
     for (Index j = 0; j < whole; j += Tile<T>::panels)
