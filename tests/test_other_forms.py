@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csc_array, csr_array, csr_matrix, issparse
 from sklearn.base import clone
 from sklearn.utils.validation import validate_data
 
@@ -28,6 +29,18 @@ class Name(str, Enum):
 
 def framed(dtype):
     return lambda X: pd.DataFrame(X.round(), columns=COLUMNS).astype(dtype)
+
+
+def with_long_indices(X):
+    x = csr_array(X)
+    x.indices, x.indptr = x.indices.astype("int64"), x.indptr.astype("int64")
+    return x
+
+
+def out_of_order(X):
+    n, columns = X.shape
+    indices = np.tile(np.arange(columns)[::-1], n)
+    return csr_array((X[:, ::-1].ravel(), indices, np.arange(n + 1) * columns), X.shape)
 
 
 def polars_frame(X):
@@ -95,6 +108,17 @@ FORMS = {
         lambda X: framed(float)(X).rename(columns={"d": pd.NA}), False, False,
     ),
     "polars": (polars_frame, False, False),
+    "CSR": (csr_array, True, False),
+    "CSR matrix": (lambda X: csr_matrix(X.astype("f")), True, False),
+    "CSR of few numbers": (lambda X: csr_array(X * (X > 1)), True, False),
+    "CSR with long indices": (with_long_indices, True, False),
+    "CSR out of order": (out_of_order, True, False),
+    "CSR of integers": (lambda X: csr_array(X.round().astype(int)), False, False),
+    "CSR of booleans": (lambda X: csr_array(X > 0), False, False),
+    "CSR not finite": (lambda X: csr_array(np.where(X > 1, np.nan, X)), False, False),
+    "CSR of no rows": (lambda X: csr_array(X[:0]), False, False),
+    "CSR a column less": (lambda X: csr_array(X[:, :3]), False, False),
+    "CSC": (csc_array, False, False),
 }  # fmt: skip
 
 
@@ -185,7 +209,8 @@ def test_other_forms_train_as_validated_ones(estimator, form, named, monkeypatch
     known = pd.DataFrame(X, columns=COLUMNS) if named else X
     make, *quick = FORMS[form]
     samples = make(3 * X)
-    y_again = np.resize(y, len(samples))
+    n = samples.shape[0] if issparse(samples) else len(samples)
+    y_again = np.resize(y, n)
     compare_steps(model, known, y, samples, y_again, quick[named], monkeypatch)
 
 

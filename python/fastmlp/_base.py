@@ -279,7 +279,7 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
         if (
             targets is None
             or targets.ndim == 0
-            or len(targets) != len(numbers)
+            or len(targets) != numbers.shape[0]
             or not is_finite(numbers)
         ):
             return False
@@ -288,7 +288,7 @@ class BaseMLP(Servable, CallbackSupport, Parameters):
         if values is None:
             return False
         problem = self._problem(numbers, values, None, dtype)
-        step_once(self, problem, next_order(self, len(numbers)))
+        step_once(self, problem, next_order(self, numbers.shape[0]))
         self._check_finite()
         return True
 

@@ -61,7 +61,7 @@ def as_core_input(X: Any) -> Any:
 
 
 class QuickForward:
-    """The forward pass of a fitted model for plain arrays, which only the core checks.
+    """The forward pass of a fitted model for plain numbers, which only the core checks.
 
     What weights' shapes and parameters decide is looked up here, once: to put it together
     anew takes longer than a row of a small network. At each call, parameters are compared
@@ -92,17 +92,17 @@ class QuickForward:
         self._n_layers = len(model.coefs_)
         self._n_weights = sum(coef.size for coef in model.coefs_)
 
-    def __call__(self, model: Any, X: NDArray[Any], both_classes: bool) -> NDArray[Any]:
+    def __call__(self, model: Any, X: Any, both_classes: bool) -> NDArray[Any]:
         """Return the outputs.
 
         Raises
         ------
         AttributeError, LookupError, TypeError, ValueError
-            Where there is no row, or X is not an array of finite numbers as the core
-            reads them, or anything but numbers has changed in the model's arrays, or in
+            Where there is no row, or X does not hold finite numbers as the core reads
+            them, or anything but numbers has changed in the model's arrays, or in
             what `_settings_of_forward` returns.
         """
-        n_rows = len(X)
+        n_rows = X.shape[0]
         if (
             n_rows == 0
             or len(model.coefs_) != self._n_layers  # one more would be overlooked below

@@ -7,27 +7,35 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
 
 FLOAT64 = np.dtype(np.float64)
 FLOATS = (FLOAT64, np.dtype(np.float32))
+_CSR = (csr_array, csr_matrix)
 _MANY_NUMBERS = 10_000
 _MOST_NUMBERS_OF_FRAME = 1_000_000  # sparse columns would fill more memory than others
-_UNLIKE = (AttributeError, TypeError, ValueError)  # from what is not like plain numbers
+_UNLIKE = (
+    AttributeError,
+    IndexError,
+    TypeError,
+    ValueError,
+)  # from what is not like plain numbers
 
 
 def is_plain(X: Any) -> bool:
     """Tell whether X could be fitted to once its numbers are known to be finite."""
     return (
-        type(X) is np.ndarray
+        (type(X) in _CSR or (type(X) is np.ndarray and X.flags.aligned))
         and X.ndim == 2
         and X.dtype in FLOATS
-        and X.size > 0
-        and X.flags.aligned
+        and min(X.shape) > 0
     )
 
 
-def is_finite(array: NDArray[Any]) -> bool:
-    """Tell whether all numbers are finite."""
+def is_finite(array: Any) -> bool:
+    """Tell whether all numbers of an array or CSR matrix are finite."""
+    if type(array) in _CSR:
+        array = array.data
     if array.size > _MANY_NUMBERS:  # their sum is quicker, and needs no memory
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(array.sum()):
@@ -35,7 +43,7 @@ def is_finite(array: NDArray[Any]) -> bool:
     return bool(np.isfinite(array).all())
 
 
-def plain_numbers(model: Any, X: Any) -> NDArray[Any] | None:
+def plain_numbers(model: Any, X: Any) -> Any:
     """Return the floats that scikit-learn would find in X for a fitted model.
 
     Parameters
@@ -45,16 +53,19 @@ def plain_numbers(model: Any, X: Any) -> NDArray[Any] | None:
 
     Returns
     -------
-    ndarray or None
-        Not yet checked: its shape, and whether its numbers are finite. None where
-        scikit-learn might have more to say of X than that: all but arrays and lists of
-        numbers and, where the model knows names of features, a pandas DataFrame with
-        those.
+    ndarray, CSR matrix or None
+        Not yet checked: its shape, whether its numbers are finite, and where they lie in
+        CSR. None where scikit-learn might have more to say of X than that: all but
+        arrays, CSR of floats and lists of numbers and, where the model knows names of
+        features, a pandas DataFrame with those.
     """
     names = vars(model).get("feature_names_in_")
     try:
         if names is not None:
             array = _numbers_of_frame(X, names)
+        elif type(X) in _CSR:
+            # scikit-learn looks at what lies behind the last entry, too.
+            return X if X.dtype in FLOATS and X.nnz == X.data.size else None
         else:
             array = X if type(X) is np.ndarray else _numbers_of_list(X)
     except _UNLIKE:
