@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
 
 SEED = 1
 
@@ -31,6 +32,7 @@ class Case:
     dtype: str = "float32"
     shuffle: bool = True
     dying: bool = False  # data that drive units to where they never fire again
+    density: float = 1.0  # of X: less than 1, and it is sparse, in CSR
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -54,7 +56,12 @@ class Case:
     @property
     def needs(self) -> frozenset[str]:
         """What not every library has."""
-        return frozenset({"batch_norm"} if self.batch_norm else ())
+        special = {"batch_norm": self.batch_norm, "sparse": self.is_sparse}
+        return frozenset(name for name, needed in special.items() if needed)
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.density < 1
 
     def __str__(self) -> str:
         shape = f"{self.rows}x{'-'.join(map(str, self.units))}, batch {self.batch}"
@@ -62,17 +69,26 @@ class Case:
         extras += ["batch norm"] if self.batch_norm else []
         extras += ["regression"] if self.classes == 0 else []
         extras += ["dead units"] if self.dying else []
+        extras += [f"{self.density:.1%} of entries"] if self.is_sparse else []
         extras += [self.dtype] if self.dtype != "float32" else []
         return ", ".join([shape, *extras])
 
-    def data(self) -> tuple[np.ndarray, np.ndarray]:
+    def data(self) -> tuple[np.ndarray | sparse.csr_array, np.ndarray]:
         """Return X (rows, features), normal, and targets that a linear teacher gives.
+
+        Sparse: as many entries are between 0 and 1, the others 0.
 
         Dying: inputs are positive and targets far below all outputs, so that in the first
         hundred steps half the units are pushed below zero in every row, for good.
         """
         random = np.random.default_rng(0)
-        x = random.standard_normal((self.rows, self.features), "float32")
+        shape = self.rows, self.features
+        if self.is_sparse:
+            x = sparse.random_array(
+                shape, density=self.density, format="csr", dtype="float32", rng=random
+            )
+        else:
+            x = random.standard_normal(shape, "float32")
         if self.dying:
             np.abs(x, out=x)
         x = x.astype(self.dtype, copy=False)
@@ -143,4 +159,14 @@ CALLS = {
         Case("partial_fit-row", 200, 20, (64,), 2, 200, 5, dtype="float64"),
         "partial_fit-row",
     ),
-}
+    # Documents by their words.
+    "fit-text": (
+        Case("fit-text", 5000, 20_000, (100,), 4, 200, 4, density=0.005), "fit",
+    ),
+    "rows-text": (
+        Case("rows-text", 5000, 20_000, (100,), 4, 200, 1, density=0.005), "predict",
+    ),
+    "row-text": (
+        Case("row-text", 300, 20_000, (100,), 4, 200, 1, density=0.005), "predict-row",
+    ),
+}  # fmt: skip

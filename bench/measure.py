@@ -55,7 +55,9 @@ class Timing:
     def flops(self) -> int:
         if self.kind == "train":
             return self.case.training_flops
-        return 2 * self.case.rows * self.case.weights if self.kind == "predict" else 0
+        if self.kind != "predict" or self.case.is_sparse:
+            return 0
+        return 2 * self.case.rows * self.case.weights
 
     @property
     def gflops(self) -> float:

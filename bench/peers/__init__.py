@@ -44,9 +44,11 @@ class Peer:
     def runs(self, case: Case, kind: str) -> bool:
         """Whether it does this work, and not merely repeats another peer's."""
         if kind == "train":
-            if not self.trains or case.needs & self.lacks:
+            if not self.trains:
                 return False
         elif kind not in self.calls:
+            return False
+        if case.needs & self.lacks:
             return False
         return not self.changes or self.case(case) != case
 
@@ -63,6 +65,7 @@ class Peer:
 _PREDICTS = frozenset({"predict", "predict-row"})
 _ESTIMATES = _PREDICTS | {"fit", "partial_fit-row"}
 _NO_BATCH_NORM = frozenset({"batch_norm"})
+_NO_SPARSE = frozenset({"sparse"})
 _MKL = settings.mkl_at_full_speed
 
 PEERS = {
@@ -80,7 +83,7 @@ PEERS = {
         Peer(
             "numpy", "NumPy", "plain_numpy:Numpy", ("numpy",),
             "numpy_network.py: allocated buffers, out=, in-place Adam in pieces",
-            calls=_PREDICTS, lacks=_NO_BATCH_NORM,
+            calls=_PREDICTS, lacks=_NO_BATCH_NORM | _NO_SPARSE,
         ),
         Peer(
             "sklearn", "scikit-learn", "estimators:ScikitLearn", ("scikit-learn",),
@@ -100,28 +103,28 @@ PEERS = {
         Peer(
             "torch", "PyTorch", "pytorch:Eager", ("torch",),
             "eager, fused Adam, index_select from tensors in memory, as installed",
-            calls=_PREDICTS,
+            calls=_PREDICTS, lacks=_NO_SPARSE,
         ),
         Peer(
             "torch-mkl", "PyTorch, MKL override", "pytorch:Eager", ("torch",),
             "the same with MKL made to believe that this AMD processor is Intel's",
-            calls=_PREDICTS, environment=_MKL,
+            calls=_PREDICTS, lacks=_NO_SPARSE, environment=_MKL,
         ),
         Peer(
             "torch-compile", "torch.compile", "pytorch:Compiled", ("torch",),
             "the whole step, Adam included, in one compiled graph; MKL override if AMD",
             calls=_PREDICTS, environment=settings.compiled_torch,
-            lacks=_NO_BATCH_NORM,
+            lacks=_NO_BATCH_NORM | _NO_SPARSE,
         ),
         Peer(
             "jax", "JAX", "jax_scan:Jax", ("jax", "jaxlib"),
             "the whole epoch in one jitted lax.scan, buffers donated",
-            calls=_PREDICTS, environment=settings.xla_threads,
+            calls=_PREDICTS, lacks=_NO_SPARSE, environment=settings.xla_threads,
         ),
         Peer(
             "onnxruntime", "ONNX Runtime", "onnx_graph:OnnxRuntime",
             ("onnxruntime", "onnx"), "Gemm and activations, all optimizations",
-            trains=False, calls=_PREDICTS,
+            trains=False, calls=_PREDICTS, lacks=_NO_SPARSE,
         ),
     )
 }  # fmt: skip

@@ -59,7 +59,8 @@ class Session:
             self.restart()
             return np.array(self.train(self.orders))
         rows = self.x[:ROWS_COMPARED]
-        pieces = np.split(rows, len(rows)) if kind == "predict-row" else [rows]
+        size = 1 if kind == "predict-row" else ROWS_COMPARED
+        pieces = [rows[i : i + size] for i in range(0, rows.shape[0], size)]
         found = np.concatenate([np.asarray(self.predict(piece)) for piece in pieces])
         return found[:, -1] if self.case.units[-1] == 1 else found
 
@@ -67,7 +68,7 @@ class Session:
         """Return the prediction of all rows in the pieces that suit the library best."""
 
         def in_pieces(size: int) -> Callable[[], object]:
-            pieces = [self.x[i : i + size] for i in range(0, len(self.x), size)]
+            pieces = [self.x[i : i + size] for i in range(0, self.x.shape[0], size)]
             return lambda: np.concatenate([self.predict(piece) for piece in pieces])
 
         candidates = [lambda: self.predict(self.x), *map(in_pieces, CHUNKS)]
