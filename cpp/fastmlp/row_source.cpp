@@ -4,6 +4,7 @@
 #include <limits>
 
 namespace fastmlp {
+namespace {
 
 // How many columns of a dense row take as long as an entry of a sparse one, in a
 // training (measured: 4 for 500 outputs, 5 for 100, 15 for 20 to 30, some 50 for a
@@ -17,6 +18,8 @@ double columns_for_entry(Index outputs) {
   return (itself + in_panel * static_cast<double>(outputs - few) + for_few) /
          static_cast<double>(outputs);
 }
+
+}  // namespace
 
 template <class T>
 bool suits_sparse(const Network& network, const RowSource& rows) {
