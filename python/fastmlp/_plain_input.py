@@ -14,12 +14,8 @@ FLOATS = (FLOAT64, np.dtype(np.float32))
 _CSR = (csr_array, csr_matrix)
 _MANY_NUMBERS = 10_000
 _MOST_NUMBERS_OF_FRAME = 1_000_000  # sparse columns would fill more memory than others
-_UNLIKE = (
-    AttributeError,
-    IndexError,
-    TypeError,
-    ValueError,
-)  # from what is not like plain numbers
+# From what is not like plain numbers.
+_UNLIKE = (AttributeError, IndexError, TypeError, ValueError)
 
 
 def is_plain(X: Any) -> bool:

@@ -83,7 +83,8 @@ void sum_gradient(const DenseUnit& unit, Index in_features,
       }
     }
   };
-  std::array<int, static_cast<std::size_t>(kUnitInputs * L)> chains;  // by column
+  // By column of the unit; a power of two.
+  std::array<int, static_cast<std::size_t>(kUnitInputs * L)> chains;
   chains.fill(1);
   int most = 1;
   each_chained_tile<T>(unit, in_features, [&](Range columns, int own) {
@@ -100,8 +101,7 @@ void sum_gradient(const DenseUnit& unit, Index in_features,
       T* const own = chain == 0 ? to : chain_sums;
       std::fill_n(own, size, T(0));
       add(own, [&](const auto& entry) {
-        const Index last =
-            chains[static_cast<std::size_t>(entry.column)] - 1;  // 2^n - 1
+        const Index last = chains[static_cast<std::size_t>(entry.column)] - 1;
         const Index row = entry.row - piece.rows.begin;
         const bool is_rest = row >= (piece.rows.size() & ~last);
         return chain == (is_rest ? 0 : row & last);
