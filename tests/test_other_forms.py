@@ -37,6 +37,13 @@ def with_long_indices(X):
     return x
 
 
+def with_nan_behind(X):
+    """After the last row's entries, where scikit-learn looks, too."""
+    x = csr_array(X)
+    x.data = np.append(x.data, np.nan)
+    return x
+
+
 def out_of_order(X):
     n, columns = X.shape
     indices = np.tile(np.arange(columns)[::-1], n)
@@ -116,6 +123,7 @@ FORMS = {
     "CSR of integers": (lambda X: csr_array(X.round().astype(int)), False, False),
     "CSR of booleans": (lambda X: csr_array(X > 0), False, False),
     "CSR not finite": (lambda X: csr_array(np.where(X > 1, np.nan, X)), False, False),
+    "CSR with NaN behind": (with_nan_behind, False, False),
     "CSR of no rows": (lambda X: csr_array(X[:0]), False, False),
     "CSR a column less": (lambda X: csr_array(X[:, :3]), False, False),
     "CSC": (csc_array, False, False),
