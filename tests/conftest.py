@@ -186,6 +186,21 @@ class Core:
             n_threads=self.n_threads, clip=clip,
         )  # fmt: skip
 
+    def after_epochs(self, x, target, orders, batch_size):
+        """Return all that epochs of Adam leave: weights, moments and the last loss."""
+        parameters = self.draw(np.random.default_rng(1))
+        state = self.state(("adam", ()))
+        trainer = self.trainer(
+            "squared_error", ("adam", ()), (x, target, None), parameters, state,
+            batch_size=batch_size,
+        )  # fmt: skip
+        for order in orders:
+            batches = -(-len(order) // batch_size)
+            trainer.begin_epoch(order, np.full(batches, 0.01))
+            assert trainer.run(1e9)
+        trainer.write_back()
+        return [*parameters, *state.arrays(), np.array(trainer.loss)]
+
 
 @pytest.fixture(scope="session")
 def core():

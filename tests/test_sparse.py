@@ -172,22 +172,12 @@ def test_epochs_in_any_order(core, dtype, widths):
     x, y = rows_of(900, 400, 0.01, dtype=dtype)
     x = sparse.vstack([x, np.ones((1, 400), dtype)], "csr")
     target = np.resize(y, (901, widths[-1])).astype(dtype)
-    sizes = list(pairwise((400, *widths)))
     orders = [np.arange(900), np.r_[np.full(700, 900), np.arange(200)]]
-    results = []
-    for data in x, x.toarray():
-        network = core([("dense", size) for size in sizes], dtype, 2)
-        parameters = network.draw(np.random.default_rng(1))
-        state = network.state(("adam", ()))
-        trainer = network.trainer(
-            "squared_error", ("adam", ()), (data, target, None), parameters, state,
-            batch_size=700,
-        )  # fmt: skip
-        for order in orders:
-            trainer.begin_epoch(order, np.full(2, 0.01))
-            assert trainer.run(1e9)
-        trainer.write_back()
-        results.append(parameters)
+    layers = [("dense", sizes) for sizes in pairwise((400, *widths))]
+    results = [
+        core(layers, dtype, 2).after_epochs(data, target, orders, 700)
+        for data in (x, x.toarray())
+    ]
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
 
