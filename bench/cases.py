@@ -151,6 +151,7 @@ TRAININGS = _table(
 CALLS = {
     "rows-mnist": (Case("rows-mnist", 100_000, 784, (100,), 10, 200, 1), "predict"),
     "rows-mid": (Case("rows-mid", 100_000, 784, (512, 512), 10, 256, 1), "predict"),
+    "rows-100": (Case("rows-100", 100, 784, (512, 512), 10, 100, 1), "predict"),
     "row-tiny": (Case("row-tiny", 200, 20, (64,), 2, 200, 1), "predict-row"),
     "row-mid": (Case("row-mid", 200, 784, (512, 512), 10, 200, 1), "predict-row"),
     "row-big": (Case("row-big", 200, 1024, (2048, 2048), 10, 200, 1), "predict-row"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from conftest import Core
-from fastmlp import _core
+from fastmlp import MLPRegressor, _core
 from reference import same_bits
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def large_networks():
@@ -53,6 +56,24 @@ def test_predict_few_rows_of_a_large_network(name, dtype):
             for form in (bad, np.asfortranarray(bad)):
                 with pytest.raises(ValueError, match="x must hold finite numbers"):
                     net.predict(form, parameters, check_finite=True)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("density", [1, 0.02])
+def test_rows_in_any_number_of_blocks(density, n_threads, dtype):
+    """One block or some for each thread, of weights that are packed or not."""
+    rng = np.random.default_rng(0)
+    x = sparse.random(600, 400, density, "csr", dtype, rng)
+    form = x.toarray() if density == 1 else x
+    model = MLPRegressor(
+        hidden_layer_sizes=(300, 70), n_threads=n_threads, dtype=dtype.name, max_iter=1
+    ).fit(x[:60], rng.normal(size=60))
+    predict = model.predictor()
+    few = 30  # too few to share
+    whole = np.concatenate([predict(form[i : i + few]) for i in range(0, 600, few)])
+    boundaries = [blocks * rows for blocks in (1, 2, 3, 4) for rows in (48, 72, 144)]
+    for n in {n + more for n in boundaries for more in (-1, 0, 1)}:
+        same_bits([model.predict(form[:n]), predict(form[:n])], [whole[:n]] * 2)
 
 
 limited = """

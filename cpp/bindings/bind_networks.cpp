@@ -92,7 +92,7 @@ py::array predict_rows(const BoundNetwork<T>& self, const py::object& x,
     const py::gil_scoped_release release;
     const RowSource source{view, order, n};
     const Predictor<T> predictor(self.network, arrays, loss, both_classes, source,
-                                 self.spares);
+                                 threads, self.spares);
     state = predictor({source, check_finite}, to, {threads, &keep_going});
   }
   stop_unless(state != Prediction::stopped);

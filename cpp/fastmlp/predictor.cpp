@@ -8,6 +8,9 @@ constexpr Index kFewRows = 8;  // a workspace for them stays in the cache
 // Long rows, those that come next and the first layer's weights stay in a cache (784
 // columns: 96 rows at once take 2 % longer).
 constexpr Index kRowsAtOnce = 48;
+constexpr Index kMostAtOnce = kRowsAtOnce * 3 / 2;  // where few blocks are made even
+// Each block packs plain weights for itself: a packed copy of them pays for more rows.
+constexpr Index kMostPlainAtOnce = 3 * kRowsAtOnce;
 constexpr double kWakeUp = 1e7;  // operations, as long as it takes to wake a thread
 
 // Probabilities p in the second half of `to` (n, 2) become its rows 1 - p, p.
@@ -37,6 +40,7 @@ Predictor<T>::Predictor(const Network& network, const std::vector<const T*>& par
       loss_(loss),
       both_classes_(both_classes && network.out_features() == 1),
       first_in_place_(first_in_place),
+      is_plain_(layout == Layout::plain),
       parameters_(network, layout, false, first_in_place),
       for_few_rows_(for_few_rows) {
   parameters_.load(network, parameters);
@@ -51,10 +55,24 @@ bool Predictor<T>::is_small(const Network& network) {
   return numbers * static_cast<Index>(sizeof(T)) <= most;
 }
 
-// A block of rows reads each weight once: a packed copy pays from the second one on.
 template <class T>
-Layout Predictor<T>::layout_for(Index rows) {
-  return rows <= kRowsAtOnce ? Layout::plain : Layout::packed;
+Layout Predictor<T>::layout_for(const Network& network, Index rows, int wanted) {
+  const int n_threads = threads_by_rows(network, rows, wanted);
+  return rows <= n_threads * kMostPlainAtOnce ? Layout::plain : Layout::packed;
+}
+
+template <class T>
+int Predictor<T>::threads_by_rows(const Network& network, Index rows, int wanted) {
+  return useful_threads({{flops(network, rows), divide_up(rows, kRowsAtOnce)}}, wanted);
+}
+
+// As many for each thread.
+template <class T>
+Index Predictor<T>::blocks(Index rows, int n_threads) const {
+  const Index most = is_plain_ ? kMostPlainAtOnce : kMostAtOnce;
+  if (rows <= n_threads * most) return n_threads;
+  const Index at_once = n_threads * kRowsAtOnce;
+  return n_threads * ((rows + at_once / 2) / at_once);
 }
 
 template <class T>
@@ -64,12 +82,14 @@ Spares<PredictionWorkspace<T>>& Predictor<T>::spares(Index rows) const {
 
 template <class T>
 typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) const {
+  const Index at_once = divide_up(rows, blocks(rows, n_threads));
+  const Index capacity = rows <= kFewRows ? kFewRows
+                         : is_plain_      ? at_once
+                                          : kMostAtOnce;
   Workspaces workspaces;
   for (int i = 0; i < n_threads; ++i) {
     auto workspace = spares(rows).take();
-    if (!workspace)
-      workspace = std::make_unique<Workspace>(
-          network_, rows <= kFewRows ? kFewRows : kRowsAtOnce);
+    if (!workspace) workspace = std::make_unique<Workspace>(network_, capacity);
     workspaces.push_back(std::move(workspace));
   }
   return workspaces;
@@ -161,9 +181,7 @@ template <class T>
 Prediction Predictor<T>::answer_by_rows(const Question& question, T* to,
                                         const Execution& execution) const {
   const Index n = question.rows.n;
-  const Index blocks = divide_up(n, kRowsAtOnce);
-  Workspaces workspaces =
-      take(useful_threads({{flops(n), blocks}}, execution.n_threads), n);
+  Workspaces workspaces = take(threads_by_rows(network_, n, execution.n_threads), n);
   const Prediction state = answer_blocks(question, to, execution, workspaces);
   for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
   return state;
@@ -179,12 +197,12 @@ Prediction Predictor<T>::answer_sparse(const Question& question, T* to,
   const double zeros =
       static_cast<double>(n) * static_cast<double>(x.columns) - entries * entry;
   const double operations = flops(n) - 2 * zeros * first;
-  const Index blocks = divide_up(n, kRowsAtOnce);
-  const int n_threads = useful_threads({{operations, blocks}}, execution.n_threads);
+  const int n_threads =
+      useful_threads({{operations, divide_up(n, kRowsAtOnce)}}, execution.n_threads);
+  const Index at_once = divide_up(n, blocks(n, n_threads));
   Workspaces workspaces;
   for (int i = 0; i < n_threads; ++i)
-    workspaces.push_back(
-        std::make_unique<Workspace>(network_, std::min(n, kRowsAtOnce), true));
+    workspaces.push_back(std::make_unique<Workspace>(network_, at_once, true));
   return answer_blocks(question, to, execution, workspaces);
 }
 
@@ -194,7 +212,7 @@ Prediction Predictor<T>::answer_blocks(const Question& question, T* to,
                                        const Execution& execution,
                                        Workspaces& workspaces) const {
   const Index n = question.rows.n;
-  const Index blocks = divide_up(n, kRowsAtOnce);
+  const Index blocks = this->blocks(n, static_cast<int>(workspaces.size()));
   std::atomic<Prediction> state{Prediction::done};
   run_team(static_cast<int>(workspaces.size()), [&](const Member& member) {
     Workspace& workspace = *workspaces[static_cast<std::size_t>(member.index)];

@@ -77,13 +77,15 @@ class Predictor {
             const Loss& loss, bool both_classes)
       : Predictor(network, parameters, loss, both_classes, Layout::packed, false,
                   own_) {}
-  // For a single question, about these rows. `spares`, which outlives the predictor,
-  // hands workspaces for a few rows on to the next one by this very network: to make
-  // one takes a tenth of a small network's time. Large ones are not kept.
+  // For a single question, about these rows, and so many threads. `spares`, which
+  // outlives the predictor, hands workspaces for a few rows on to the next one by this
+  // very network: to make one takes a tenth of a small network's time. Large ones are
+  // not kept.
   Predictor(const Network& network, const std::vector<const T*>& parameters,
-            const Loss& loss, bool both_classes, const RowSource& rows,
+            const Loss& loss, bool both_classes, const RowSource& rows, int n_threads,
             Spares<Workspace>& spares)
-      : Predictor(network, parameters, loss, both_classes, layout_for(rows.n),
+      : Predictor(network, parameters, loss, both_classes,
+                  layout_for(network, rows.n, n_threads),
                   suits_sparse<T>(network, rows), is_small(network) ? spares : own_) {}
 
   // The loss's predictions into `to` (n, columns). A row's bits do not depend on the
@@ -96,9 +98,7 @@ class Predictor {
     const Index outputs = network.out_features();
     return both_classes && outputs == 1 ? 2 : outputs;
   }
-  double flops(Index n) const {
-    return 2 * static_cast<double>(n) * static_cast<double>(network_.weights());
-  }
+  double flops(Index n) const { return flops(network_, n); }
   const Parameters<T>& parameters() const { return parameters_; }
 
  private:
@@ -107,9 +107,14 @@ class Predictor {
   Predictor(const Network& network, const std::vector<const T*>& parameters,
             const Loss& loss, bool both_classes, Layout layout, bool first_in_place,
             Spares<Workspace>& for_few_rows);
-  static Layout layout_for(Index rows);
+  static double flops(const Network& network, Index n) {
+    return 2 * static_cast<double>(n) * static_cast<double>(network.weights());
+  }
+  static Layout layout_for(const Network& network, Index rows, int wanted);
+  static int threads_by_rows(const Network& network, Index rows, int wanted);
   static bool is_small(const Network& network);
 
+  Index blocks(Index rows, int n_threads) const;
   Spares<Workspace>& spares(Index rows) const;
   Workspaces take(int n_threads, Index rows) const;
   double operations(Index rows) const;
@@ -129,6 +134,7 @@ class Predictor {
   Loss loss_;
   bool both_classes_;
   bool first_in_place_;  // for sparse rows alone
+  bool is_plain_;        // weights are read where they lie, once
   Parameters<T> parameters_;
   mutable Spares<Workspace> own_, for_blocks_;
   Spares<Workspace>& for_few_rows_;  // own or another's
