@@ -164,8 +164,8 @@ import numpy as np
 from fastmlp import _core, nn
 net = _core.networks[np.dtype("float32")]([nn.Dense(3000, 3000)])
 parameters = [np.ones(shape, "float32") for _, shape, _ in net.slices]
-x, loss, before = np.ones((48, 3000), "float32"), nn.SquaredError(), peak()
-for n in (1, 5, 48):
+x, loss, before = np.ones((144, 3000), "float32"), nn.SquaredError(), peak()
+for n in (1, 5, 48, 144):
     net.predict(x[:n], parameters, loss, n_threads=2)
 print(peak() - before)
 """
@@ -207,7 +207,7 @@ print(fitted - before, peak() - before)
 
 @reads_proc
 def test_sparse_rows_are_not_made_dense(run_python):
-    """A batch would be 458 MiB, and 48 rows at a time 73; all weights are 24 MiB."""
+    """A batch would be 458 MiB, and 50 rows at a time 76; all weights are 24 MiB."""
     done = run_python(peak + sparse_rows)
     assert done.returncode == 0, done.stderr
     fitted, all_of_it = map(float, done.stdout.split())

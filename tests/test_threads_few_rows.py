@@ -69,8 +69,7 @@ def test_rows_in_any_number_of_blocks(density, n_threads, dtype):
         hidden_layer_sizes=(300, 70), n_threads=n_threads, dtype=dtype.name, max_iter=1
     ).fit(x[:60], rng.normal(size=60))
     predict = model.predictor()
-    few = 30  # too few to share
-    whole = np.concatenate([predict(form[i : i + few]) for i in range(0, 600, few)])
+    whole = np.concatenate([predict(form[i : i + 30]) for i in range(0, 600, 30)])
     boundaries = [blocks * rows for blocks in (1, 2, 3, 4) for rows in (48, 72, 144)]
     for n in {n + more for n in boundaries for more in (-1, 0, 1)}:
         same_bits([model.predict(form[:n]), predict(form[:n])], [whole[:n]] * 2)
@@ -88,7 +87,7 @@ x = np.random.default_rng(1).normal(size=(60, 500)).astype("float32")
 whole = one.predict(x, parameters)
 
 def right():
-    return all((net.predict(x[:n], parameters) == whole[:n]).all() for n in (1, 4, 48))
+    return all((net.predict(x[:n], parameters) == whole[:n]).all() for n in (1, 4, 48, 60))
 
 assert right()
 child = os.fork() if hasattr(os, "fork") else 0

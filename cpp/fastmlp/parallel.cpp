@@ -48,7 +48,7 @@ void Barrier::wait_for_change(unsigned generation) {
       relax();
     }
   } while (now() < deadline);
-  generation_.wait(generation, std::memory_order_acquire);
+  generation_.wait(generation, std::memory_order_seq_cst);
 }
 
 }  // namespace fastmlp

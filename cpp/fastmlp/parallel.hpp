@@ -34,9 +34,9 @@ class Barrier {
     }
     waiting_.store(0, std::memory_order_relaxed);
     completion();
-    // In one order with the number of sleepers, which notify_all reads: a weaker store
-    // may become visible after that, and who falls asleep in between would never wake
-    // up.
+    // In one order with the number of sleepers, which libstdc++'s notify_all reads: a
+    // weaker store may become visible after that, and who falls asleep in between would
+    // never wake up.
     generation_.store(generation + 1, std::memory_order_seq_cst);
     generation_.notify_all();
   }

@@ -8,10 +8,16 @@ constexpr Index kFewRows = 8;  // a workspace for them stays in the cache
 // Long rows, those that come next and the first layer's weights stay in a cache (784
 // columns: 96 rows at once take 2 % longer).
 constexpr Index kRowsAtOnce = 48;
-constexpr Index kMostAtOnce = kRowsAtOnce * 3 / 2;  // where few blocks are made even
+constexpr Index kMostAtOnce = kRowsAtOnce * 3 / 2;  // rather than two small blocks
 // Each block packs plain weights for itself: a packed copy of them pays for more rows.
 constexpr Index kMostPlainAtOnce = 3 * kRowsAtOnce;
 constexpr double kWakeUp = 1e7;  // operations, as long as it takes to wake a thread
+
+// Rows are shared evenly, but not where each thread would get only a few.
+int threads_for(double operations, Index rows, int wanted) {
+  const Index most = std::min<Index>(wanted, divide_up(rows, kRowsAtOnce));
+  return useful_threads({{operations, rows}}, static_cast<int>(most));
+}
 
 // Probabilities p in the second half of `to` (n, 2) become its rows 1 - p, p.
 template <class T>
@@ -63,12 +69,12 @@ Layout Predictor<T>::layout_for(const Network& network, Index rows, int wanted) 
 
 template <class T>
 int Predictor<T>::threads_by_rows(const Network& network, Index rows, int wanted) {
-  return useful_threads({{flops(network, rows), divide_up(rows, kRowsAtOnce)}}, wanted);
+  return threads_for(flops(network, rows), rows, wanted);
 }
 
 // As many for each thread.
 template <class T>
-Index Predictor<T>::blocks(Index rows, int n_threads) const {
+Index Predictor<T>::count_blocks(Index rows, int n_threads) const {
   const Index most = is_plain_ ? kMostPlainAtOnce : kMostAtOnce;
   if (rows <= n_threads * most) return n_threads;
   const Index at_once = n_threads * kRowsAtOnce;
@@ -82,10 +88,12 @@ Spares<PredictionWorkspace<T>>& Predictor<T>::spares(Index rows) const {
 
 template <class T>
 typename Predictor<T>::Workspaces Predictor<T>::take(int n_threads, Index rows) const {
-  const Index at_once = divide_up(rows, blocks(rows, n_threads));
-  const Index capacity = rows <= kFewRows ? kFewRows
-                         : is_plain_      ? at_once
-                                          : kMostAtOnce;
+  Index capacity = kMostAtOnce;  // to be kept for any other calls
+  if (rows <= kFewRows) {
+    capacity = kFewRows;
+  } else if (is_plain_) {
+    capacity = divide_up(rows, count_blocks(rows, n_threads));
+  }
   Workspaces workspaces;
   for (int i = 0; i < n_threads; ++i) {
     auto workspace = spares(rows).take();
@@ -107,9 +115,9 @@ bool Predictor<T>::is_short(Index rows) const {
   return operations(rows) < 2 * kWakeUp;
 }
 
-// One block of rows is too little for threads to share by rows, but with enough weights
-// they may share each layer. Only so many that each has nearly as much to do as it
-// takes to wake it (50 us); short calls are for threads that are awake.
+// Up to kRowsAtOnce rows are too few for threads to share, but with enough weights they
+// may share each layer. Only so many that each has nearly as much to do as it takes to
+// wake it (50 us); short calls are for threads that are awake.
 template <class T>
 int Predictor<T>::threads_by_layer(Index rows, int wanted) const {
   constexpr double least = 2e6;  // operations; most networks need no more thought
@@ -197,9 +205,8 @@ Prediction Predictor<T>::answer_sparse(const Question& question, T* to,
   const double zeros =
       static_cast<double>(n) * static_cast<double>(x.columns) - entries * entry;
   const double operations = flops(n) - 2 * zeros * first;
-  const int n_threads =
-      useful_threads({{operations, divide_up(n, kRowsAtOnce)}}, execution.n_threads);
-  const Index at_once = divide_up(n, blocks(n, n_threads));
+  const int n_threads = threads_for(operations, n, execution.n_threads);
+  const Index at_once = divide_up(n, count_blocks(n, n_threads));
   Workspaces workspaces;
   for (int i = 0; i < n_threads; ++i)
     workspaces.push_back(std::make_unique<Workspace>(network_, at_once, true));
@@ -212,7 +219,7 @@ Prediction Predictor<T>::answer_blocks(const Question& question, T* to,
                                        const Execution& execution,
                                        Workspaces& workspaces) const {
   const Index n = question.rows.n;
-  const Index blocks = this->blocks(n, static_cast<int>(workspaces.size()));
+  const Index blocks = count_blocks(n, static_cast<int>(workspaces.size()));
   std::atomic<Prediction> state{Prediction::done};
   run_team(static_cast<int>(workspaces.size()), [&](const Member& member) {
     Workspace& workspace = *workspaces[static_cast<std::size_t>(member.index)];

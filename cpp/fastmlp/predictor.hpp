@@ -114,7 +114,7 @@ class Predictor {
   static int threads_by_rows(const Network& network, Index rows, int wanted);
   static bool is_small(const Network& network);
 
-  Index blocks(Index rows, int n_threads) const;
+  Index count_blocks(Index rows, int n_threads) const;
   Spares<Workspace>& spares(Index rows) const;
   Workspaces take(int n_threads, Index rows) const;
   double operations(Index rows) const;
@@ -134,7 +134,7 @@ class Predictor {
   Loss loss_;
   bool both_classes_;
   bool first_in_place_;  // for sparse rows alone
-  bool is_plain_;        // weights are read where they lie, once
+  bool is_plain_;        // weights are read where they lie, for a single question
   Parameters<T> parameters_;
   mutable Spares<Workspace> own_, for_blocks_;
   Spares<Workspace>& for_few_rows_;  // own or another's

@@ -1,5 +1,5 @@
-// The product of a few rows with weights that lie row-major in an array: a packed copy
-// of all of them would go to memory and back for one use. The same sums in the same
+// The product of rows with weights that lie row-major in an array, for one use: a
+// packed copy of all of them would go to memory and back. The same sums in the same
 // order as with packed weights.
 #pragma once
 

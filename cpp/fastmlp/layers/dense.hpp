@@ -33,7 +33,7 @@ bool is_narrow(const Dense& layer) {
 // How a Dense layer holds its weights.
 enum class Layout {
   in_place,   // where they are in the array that is loaded: for sparse rows
-  plain,      // the same but for the last few outputs: to predict a few rows
+  plain,      // the same but for the last few outputs: to be read once
   packed,     // for the forward product
   both_ways,  // for that and the input gradient
 };
