@@ -63,13 +63,8 @@ bool Predictor<T>::is_small(const Network& network) {
 
 template <class T>
 Layout Predictor<T>::layout_for(const Network& network, Index rows, int wanted) {
-  const int n_threads = threads_by_rows(network, rows, wanted);
+  const int n_threads = threads_for(flops(network, rows), rows, wanted);
   return rows <= n_threads * kMostPlainAtOnce ? Layout::plain : Layout::packed;
-}
-
-template <class T>
-int Predictor<T>::threads_by_rows(const Network& network, Index rows, int wanted) {
-  return threads_for(flops(network, rows), rows, wanted);
 }
 
 // As many for each thread.
@@ -189,7 +184,7 @@ template <class T>
 Prediction Predictor<T>::answer_by_rows(const Question& question, T* to,
                                         const Execution& execution) const {
   const Index n = question.rows.n;
-  Workspaces workspaces = take(threads_by_rows(network_, n, execution.n_threads), n);
+  Workspaces workspaces = take(threads_for(flops(n), n, execution.n_threads), n);
   const Prediction state = answer_blocks(question, to, execution, workspaces);
   for (auto& workspace : workspaces) spares(n).keep(std::move(workspace));
   return state;

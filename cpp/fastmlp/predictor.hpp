@@ -111,7 +111,6 @@ class Predictor {
     return 2 * static_cast<double>(n) * static_cast<double>(network.weights());
   }
   static Layout layout_for(const Network& network, Index rows, int wanted);
-  static int threads_by_rows(const Network& network, Index rows, int wanted);
   static bool is_small(const Network& network);
 
   Index count_blocks(Index rows, int n_threads) const;
