@@ -185,10 +185,13 @@ template <class T, int I, int P, int N = kRegisters<T>>
     one += L;
     many += L;
   };
-  for (; rows >= chains; rows -= chains) {
-    if (rows % 4 < chains) ahead.ask(kLinesWithRows);
-    unrolled<chains>(add_row);
+  // Rows in groups: to look with each row whether to ask cost 10 %.
+  constexpr Index group = std::max(4, chains);
+  for (; rows >= group; rows -= group) {
+    ahead.ask(kLinesWithRows);
+    for (Index row = 0; row < group; row += chains) unrolled<chains>(add_row);
   }
+  for (; rows >= chains; rows -= chains) unrolled<chains>(add_row);
   for (; rows > 0; --rows) add_row(std::integral_constant<int, 0>{});
   unrolled<chains - 1>([&](auto c) {
     unrolled<sums>([&](auto j) { sum[j] = sum[j] + sum[(c + 1) * sums + j]; });
