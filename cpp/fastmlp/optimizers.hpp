@@ -3,6 +3,7 @@
 // w: parameter, g: its gradient, s: the rule's state for it (`slots` numbers).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -32,7 +33,6 @@ struct Sgd {
     static constexpr int slots = Sgd::slots;
     Vec<T> momentum, rate;
     bool nesterov;
-    bool sweeps = false;  // see update()
     void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
       const Vec<T> step = rate * g;
       s[0] = momentum * s[0] - step;
@@ -69,7 +69,6 @@ struct Adam {
   struct Rule {
     static constexpr int slots = Adam::slots;
     Vec<T> beta_1, rest_1, beta_2, rest_2, rate, epsilon;
-    bool sweeps = false;  // see update()
     void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
       s[0] = fma(beta_1, s[0], rest_1 * g);
       s[1] = fma(beta_2, s[1], rest_2 * (g * g));
@@ -87,8 +86,10 @@ struct Adam {
     const double rate =
         learning_rate * std::sqrt(correction(beta_2)) / correction(beta_1);
     const auto vec = [](double x) { return Vec<T>(static_cast<T>(x)); };
+    // Not flushed to zero, which a moment of zero would be divided by.
+    constexpr double least = std::numeric_limits<T>::min();
     return {vec(beta_1),     vec(1 - beta_1), vec(beta_2),
-            vec(1 - beta_2), vec(rate),       vec(epsilon)};
+            vec(1 - beta_2), vec(rate),       vec(std::max(epsilon, least))};
   }
 };
 
@@ -113,23 +114,10 @@ OptimizerRule<T> rule_at(const Optimizer& optimizer, double learning_rate,
                          std::int64_t t) {
   return std::visit(
       [&](const auto& o) -> OptimizerRule<T> {
-        auto rule = o.template at<T>(learning_rate, t);
-        rule.sweeps = t % 32 == 0;
-        return rule;
+        return o.template at<T>(learning_rate, t);
       },
       optimizer);
 }
-
-namespace detail {
-
-// 0 instead of a number so small that its products with rates are subnormal.
-template <class T>
-Vec<T> swept(Vec<T> x) {
-  using Limits = std::numeric_limits<T>;
-  return unless(abs(x) < Vec<T>(Limits::min() / Limits::epsilon()), x);
-}
-
-}  // namespace detail
 
 // What the rule's gradient is made of: scale x (g + alpha w), where g is a sum over
 // rows and scale the inverse of their weight. In this order, as in scikit-learn, sums
@@ -145,10 +133,8 @@ struct GradientForm {
 // no store can change it and it stays in registers.
 //
 // Momentum of weights that learn no more decays until it is subnormal and stays there,
-// as do the weights themselves under a penalty, and arithmetic on such numbers costs a
-// hundred cycles and more (5 % of a training of eight layers of 64). A rule that sweeps
-// makes zeros of both; now and then is often enough. Adam's second moment decays a
-// hundred times more slowly, and its smallest numbers count where epsilon is small.
+// as do the weights themselves under a penalty, and small gradients have subnormal
+// squares: callers flush such numbers to zero (see FlushToZero).
 template <class T, class Rule>
 void update(const Rule& shared, GradientForm<T> form, Index n, T* w, const T* g,
             std::array<T*, Rule::slots> state, Vec<T>& squares) {
@@ -158,10 +144,6 @@ void update(const Rule& shared, GradientForm<T> form, Index n, T* w, const T* g,
     std::array<Vec<T>, Rule::slots> s;
     for (std::size_t k = 0; k < s.size(); ++k) s[k] = Vec<T>::load(state[k] + i);
     rule(weight, gradient, s);
-    if (rule.sweeps) {
-      weight = detail::swept(weight);
-      s[0] = detail::swept(s[0]);
-    }
     for (std::size_t k = 0; k < s.size(); ++k) s[k].store(state[k] + i);
     weight.store(w + i);
   };
