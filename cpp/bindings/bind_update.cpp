@@ -1,6 +1,6 @@
 // One elementwise optimizer step on plain arrays, for those who write their own loop.
 #include "arrays.hpp"
-#include "fastmlp/kernels/flush.hpp"
+#include "fastmlp/kernels/float_mode.hpp"
 #include "fastmlp/optimizers.hpp"
 #include "members.hpp"
 
@@ -41,7 +41,7 @@ template <class T>
 void update_all(const Optimizer& optimizer, py::list parameters, py::list gradients,
                 py::list state, const std::vector<double>& alphas, double learning_rate,
                 std::int64_t step) {
-  const FlushToZero flushed;
+  const FlushToZero flushed;  // as a trainer does
   const OptimizerRule<T> rule = rule_at<T>(optimizer, learning_rate, step);
   const std::size_t n = parameters.size();
   const std::size_t n_slots = static_cast<std::size_t>(slots(optimizer));

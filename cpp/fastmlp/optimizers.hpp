@@ -86,8 +86,9 @@ struct Adam {
     const double rate =
         learning_rate * std::sqrt(correction(beta_2)) / correction(beta_1);
     const auto vec = [](double x) { return Vec<T>(static_cast<T>(x)); };
-    // Not flushed to zero, which a moment of zero would be divided by.
-    constexpr double least = std::numeric_limits<T>::min();
+    // The smallest gradient whose square still counts: smaller ones are flushed to a
+    // second moment of zero, and the first must not be divided by less than they are.
+    const double least = std::sqrt(std::numeric_limits<T>::min() / (1 - beta_2));
     return {vec(beta_1),     vec(1 - beta_1), vec(beta_2),
             vec(1 - beta_2), vec(rate),       vec(std::max(epsilon, least))};
   }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernels/flush.hpp"
+#include "kernels/float_mode.hpp"
 #include "weights_phase.hpp"
 
 namespace fastmlp {
@@ -79,20 +79,16 @@ auto Trainer<T>::run(double seconds, const std::function<bool()>& keep_going)
   stop_ = position_ == rows_;
   // Short steps end in time without being asked in between.
   constexpr double short_step = 1e7;
-  const std::function<bool()> ask = [&] {
-    const FlushToZero kept(false);  // others may work meanwhile
-    return keep_going();
-  };
-  pass_.watch(step_operations_ < short_step ? nullptr : &ask);
+  pass_.watch(step_operations_ < short_step ? nullptr : &keep_going);
   if (!stop_) {
-    prepare_step();
+    {
+      const FlushToZero flushed;  // as for the steps after it
+      prepare_step();
+    }
     const Index from = position_;
     crowding_.run(
         n_threads_, static_cast<double>(std::min(batch_size(), rows_)),
         [this](const Member& member) {
-          // What a well-fitted row or a dead unit gives is soon that small: a hundred
-          // epochs of 1280 weights took 1.4 times as long on an Intel processor, a
-          // thousand 2.1 times.
           const FlushToZero flushed;
           while (!stop_) step(member);
         },

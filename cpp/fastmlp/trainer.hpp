@@ -44,6 +44,10 @@ class Trainer {
   enum class Progress { epoch_done, time_up, abandoned };
   // Works for about `seconds` at most, or one step if that is longer. Member 0 asks
   // `keep_going` between row blocks; a step abandoned there has changed nothing.
+  //
+  // Subnormal results are flushed to zero meanwhile: gradients of well-fitted rows,
+  // their squares, and momentum of dead units become that small (without it, 100 epochs
+  // of 20-64-1 take 1.4 times as long on an Intel processor, 1000 epochs 2.2 times).
   Progress run(double seconds, const std::function<bool()>& keep_going);
 
   void save(const std::vector<T*>& parameters) const {

@@ -127,7 +127,9 @@ class Adam(_Optimizer):
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay of the moments, in [0, 1).
     epsilon : float, default=1e-8
-        Added to the denominator, greater than 0.
+        Added to the denominator, greater than 0. Less than
+        ``sqrt(tiny / (1 - beta_2))``, where ``tiny`` is the smallest normal number of
+        the precision, counts as that.
     alpha : float, default=0.0
         Strength of the L2 penalty: adds ``alpha * w`` to the gradients of the dense
         layers' weights.

@@ -185,7 +185,7 @@ template <class T, int I, int P, int N = kRegisters<T>>
     one += L;
     many += L;
   };
-  // Rows in groups: to look with each row whether to ask cost 10 %.
+  // By groups of rows: with each row, the look whether to ask cost 10 % (Intel).
   constexpr Index group = std::max(4, chains);
   for (; rows >= group; rows -= group) {
     ahead.ask(kLinesWithRows);
