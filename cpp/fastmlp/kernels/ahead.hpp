@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "../types.hpp"
+#include "vec.hpp"
 
 namespace fastmlp {
 
@@ -40,17 +40,17 @@ class Ahead {
     pieces_[size_++] = {begin - in_line, divide_up(in_line + bytes, kLine), use};
   }
 
-  void ask(Index lines) {
-    while (size_ > 0) {
-      Piece& piece = pieces_[size_ - 1];
-      const Index n = std::min(lines, piece.lines);
-      fetch(piece.next, n, piece.use);
-      piece.next += n * kLine;
-      piece.lines -= n;
-      if (piece.lines == 0) --size_;
-      lines -= n;
-      if (lines == 0) return;
+  // So many lines or, at the end of a piece, those that are left.
+  template <int lines>
+  void ask() {
+    if (size_ == 0) return;
+    Piece& piece = pieces_[size_ - 1];
+    if (piece.use == Use::read) {
+      take<lines>(piece, read);
+    } else {
+      take<lines>(piece, change);
     }
+    if (piece.lines == 0) --size_;
   }
 
  private:
@@ -62,15 +62,27 @@ class Ahead {
     Use use;
   };
 
-  static void fetch(const char* line, Index lines, Use use) {
-    const char* const end = line + lines * kLine;
-    if (use == Use::read) {
-      for (; line != end; line += kLine) __builtin_prefetch(line, 0, 2);
-      return;
-    }
-    for (; line != end; line += kLine) {
-      auto* const byte = const_cast<volatile char*>(line);
-      *byte = *byte;
+  // Always inlined: calls of a function that does nothing but prefetch are none to GCC.
+  static constexpr auto read = [](const char* line) __attribute__((always_inline)) {
+    __builtin_prefetch(line, 0, 2);
+  };
+  static constexpr auto change = [](const char* line) __attribute__((always_inline)) {
+    auto* const byte = const_cast<volatile char*>(line);
+    *byte = *byte;
+  };
+
+  // Unrolled: the end of a loop of a few turns was mispredicted nearly every time (5 %
+  // of a product's rate, Intel).
+  template <int lines, class Fetch>
+  [[gnu::always_inline]] static void take(Piece& piece, Fetch fetch) {
+    if (piece.lines >= lines) {
+      unrolled<lines>([&](auto i) __attribute__((always_inline)) {
+        fetch(piece.next + i * kLine);
+      });
+      piece.next += lines * kLine;
+      piece.lines -= lines;
+    } else {
+      for (; piece.lines > 0; --piece.lines, piece.next += kLine) fetch(piece.next);
     }
   }
 

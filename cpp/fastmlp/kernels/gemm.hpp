@@ -93,7 +93,7 @@ template <class Matrix, class T, int R, int P, class Finish>
   TileInput<Matrix, R> inputs(x, x_stride);
   for (; depth > 0; depth -= L, inputs.next_panel()) {
     const Index lanes = std::min(L, depth);
-    ahead.ask(kLinesWithPanel);
+    ahead.ask<kLinesWithPanel>();
     for (Index k = 0; k < lanes; ++k, w += L, inputs.next_column()) {
       std::array<Vec<T>, P * V> weight;
       unrolled<P, V>([&](auto p, auto v) {
@@ -188,7 +188,7 @@ template <class T, int I, int P, int N = kRegisters<T>>
   // By groups of rows: with each row, the look whether to ask cost 10 % (Intel).
   constexpr Index group = std::max(4, chains);
   for (; rows >= group; rows -= group) {
-    ahead.ask(kLinesWithRows);
+    ahead.ask<kLinesWithRows>();
     for (Index row = 0; row < group; row += chains) unrolled<chains>(add_row);
   }
   for (; rows >= chains; rows -= chains) unrolled<chains>(add_row);
