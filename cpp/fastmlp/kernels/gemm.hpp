@@ -4,87 +4,24 @@
 // depend neither on rows around it nor on threads.
 #pragma once
 
-#include <array>
 #include <limits>
 #include <utility>
 
-#include "panels.hpp"
+#include "tile.hpp"
 
 namespace fastmlp {
 
-// What a register tile holds. With 64-byte registers: 12 rows x 2 panels, 24 of 32
-// registers; with 32-byte ones 6 x 1 (12 of 16); with 16-byte ones 2 x 1 (8 of 16).
-template <class T>
-struct Tile {
-  static constexpr int panels = kRegisters<T> == 1 ? 2 : 1;
-  static constexpr int rows = kRegisters<T> == 1 ? 12 : kRegisters<T> == 2 ? 6 : 2;
-  static constexpr int inputs = kRegisters<T> == 1 ? 8 : kRegisters<T> == 2 ? 6 : 2;
-};
-
-// Input columns multiplied before the next weights are taken: a chunk of the weight
-// panels of one tile stays in L1.
-template <class T>
-inline constexpr Index kDepthBlock = 16 * kLanes<T>;
-
 namespace detail {
-
-// Where a tile of R rows reads its input. Column by column: x[row] is an element of
-// each row, and after all columns of a panel comes the next panel. Or by whole panels:
-// row(r) begins a row's part, and panels are skipped.
-template <class Matrix, int R>
-class TileInput;
-
-// In panels every row lies at a constant distance from the first.
-template <class T, int R>
-class TileInput<Panels<T>, R> {
- public:
-  TileInput(const T* x, Index stride) : x_(x), to_panel_(stride - kLanes<T>) {}
-  const T* row(int r) const { return x_ + r * kLanes<T>; }
-  T operator[](int r) const { return *row(r); }
-  void next_column() { ++x_; }
-  void next_panel() { x_ += to_panel_; }
-  void skip_panel() { x_ += to_panel_ + kLanes<T>; }
-
- private:
-  const T* x_;
-  Index to_panel_;
-};
-
-// Four rows share a pointer, so that all of them find room in the registers.
-template <class T, int R>
-class TileInput<RowMajor<T>, R> {
- public:
-  TileInput(const T* x, Index stride) : stride_(stride), stride_3_(3 * stride) {
-    unrolled<kPointers>([&](auto i) { x_[i] = x + 4 * i * stride; });
-  }
-  const T* row(int r) const {
-    const T* const x = x_[static_cast<std::size_t>(r / 4)];
-    return r % 4 == 3 ? x + stride_3_ : x + r % 4 * stride_;
-  }
-  T operator[](int r) const { return *row(r); }
-  void next_column() { skip(1); }
-  void next_panel() {}
-  void skip_panel() { skip(kLanes<T>); }
-
- private:
-  void skip(Index columns) {
-    unrolled<kPointers>([&](auto i) { x_[i] += columns; });
-  }
-
-  static constexpr int kPointers = (R + 3) / 4;
-  std::array<const T*, static_cast<std::size_t>(kPointers)> x_;
-  Index stride_, stride_3_;
-};
 
 // y(r, p) = finish(sum over k of x(r, k) w(k, p) + added(r, p)), for R rows and P
 // panels. Sums that began with what is added would wait for its loads (some 30 cycles a
 // tile). Never inlined and not unrolled over k: both cost registers (a spill costs 20
 // %).
-template <class Matrix, class T, int R, int P, class Finish>
-[[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, const T* w,
-                                     Index w_stride, Index depth, const T* added,
-                                     Index added_row, Index added_stride, Finish finish,
-                                     T* y, Index y_stride, Ahead& ahead) {
+template <class Matrix, class Weights, class T, int R, int P, class Finish>
+[[gnu::noinline]] void multiply_tile(const T* x, Index x_stride, Weights weights,
+                                     Index depth, const T* added, Index added_row,
+                                     Index added_stride, Finish finish, T* y,
+                                     Index y_stride, Ahead& ahead) {
   constexpr int V = kRegisters<T>;
   constexpr int S = Vec<T>::size;
   constexpr Index L = kLanes<T>;
@@ -94,11 +31,9 @@ template <class Matrix, class T, int R, int P, class Finish>
   for (; depth > 0; depth -= L, inputs.next_panel()) {
     const Index lanes = std::min(L, depth);
     ahead.ask<kLinesWithPanel>();
-    for (Index k = 0; k < lanes; ++k, w += L, inputs.next_column()) {
+    for (Index k = 0; k < lanes; ++k, weights.next_row(), inputs.next_column()) {
       std::array<Vec<T>, P * V> weight;
-      unrolled<P, V>([&](auto p, auto v) {
-        weight[p * V + v] = Vec<T>::load(w + p * w_stride + v * S);
-      });
+      unrolled<P, V>([&](auto p, auto v) { weight[p * V + v] = weights(p, v * S); });
       unrolled<R>([&](auto r) {
         const Vec<T> input(inputs[r]);
         unrolled<P * V>([&](auto i) {
@@ -114,20 +49,21 @@ template <class Matrix, class T, int R, int P, class Finish>
   });
 }
 
-template <class Matrix, class T, int P, class Finish, int... R, class... Arguments>
+template <class Matrix, class Weights, class T, int P, class Finish, int... R,
+          class... Arguments>
 void multiply_rows(int rows, std::integer_sequence<int, R...>,
                    Arguments&&... arguments) {
-  using Kernel = decltype(&multiply_tile<Matrix, T, 1, P, Finish>);
+  using Kernel = decltype(&multiply_tile<Matrix, Weights, T, 1, P, Finish>);
   static constexpr std::array<Kernel, sizeof...(R)> kernels{
-      &multiply_tile<Matrix, T, R + 1, P, Finish>...};
+      &multiply_tile<Matrix, Weights, T, R + 1, P, Finish>...};
   kernels[static_cast<std::size_t>(rows - 1)](arguments...);
 }
 
 // y = finish(x w + b) for `rows`, P panels from `panel` on and input columns of
-// `depth`, whose weights w begins with; instead of b, y's own where columns came
-// before.
-template <int P, class Matrix, class T, class Finish>
-void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
+// `depth`, whose `weights` (a TileWeights, say) each tile of rows reads; instead of b,
+// y's own where columns came before.
+template <int P, class Matrix, class Weights, class T, class Finish>
+void multiply_panels(const Matrix& x, Range rows, const Weights& weights, Range depth,
                      const T* bias, const Finish& finish, Panels<T> y, Index panel,
                      Ahead& ahead) {
   constexpr Index L = kLanes<T>;
@@ -141,9 +77,9 @@ void multiply_panels(const Matrix& x, Range rows, Panels<T> w, Range depth,
     const Index asked = divide_up(depth.size(), L) * kLinesWithPanel;
     if (first && ahead.others_read() && P * part.size() <= asked)
       expect(y, {panel, panel + P}, {row, row + part.size()}, ahead, Use::change);
-    multiply_rows<Matrix, T, P, Finish>(
+    multiply_rows<Matrix, Weights, T, P, Finish>(
         static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},
-        x.at(depth.begin / L, row), x.stride, w.data, w.stride, depth.size(),
+        x.at(depth.begin / L, row), x.stride, weights, depth.size(),
         first ? bias + panel * L : to, first ? Index(0) : L, first ? L : y.stride,
         finish.from(panel, row), to, y.stride, ahead);
   }
@@ -307,8 +243,9 @@ void multiply(const Matrix& x, Range rows, Panels<T> w, Range panels, const T* b
         x.columns, finish, [&](const detail::Chunk<T>& chunk, const auto& how) {
           if (asks) detail::expect_weights(w, tile, panels.end, chunk, ahead);
           const Range depth = chunk.depth();
-          detail::multiply_panels<count>(x, rows, w.from(panel, depth.begin), depth,
-                                         bias, how, y, panel, ahead);
+          const detail::TileWeights weights(w.from(panel, depth.begin));
+          detail::multiply_panels<count>(x, rows, weights, depth, bias, how, y, panel,
+                                         ahead);
         });
     for (Index p = tile.begin; p < tile.end; ++p) done(p);
   });

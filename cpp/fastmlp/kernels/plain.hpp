@@ -14,10 +14,6 @@ namespace detail {
 // of kStreamedPanels panels at a time.
 inline constexpr int kStreamedRows = 4;
 inline constexpr Index kStreamedPanels = 64;
-// For more rows, a chunk of so many panels is packed at a time: 100 KB, which stay in
-// the second cache. On the stack, since nothing may throw in a thread of a team; no two
-// frames of this kind at a time, as they are not inlined.
-inline constexpr Index kPackedPanels = 6;
 
 // One after the other, x(r, k) w(k, p) for k < K are added to sums(r, p): x comes row
 // by row, w row-major, sums as [panel][row][lane].
@@ -131,27 +127,36 @@ template <int R, class Matrix, class T, class Finish>
   });
 }
 
-// The same for any number of rows and some panels, up to kPackedPanels, which are
-// packed a chunk of input columns at a time.
-template <class Matrix, class T, class Finish>
-[[gnu::noinline]] void multiply_by_chunks(const Matrix& x, Range rows, RowMajor<T> w,
-                                          Range panels, const T* bias,
-                                          const Finish& finish, Panels<T> y,
-                                          Ahead& ahead) {
+// The same for any number of rows and P panels, from `panel` on: of each chunk of
+// weights, the first tile of rows packs what those after it read (32 KB, on the stack,
+// since nothing may throw in a thread of a team; no two frames of this kind at a time,
+// as they are not inlined).
+template <int P, class Matrix, class T, class Finish>
+[[gnu::noinline]] void multiply_packing(const Matrix& x, Range rows, RowMajor<T> w,
+                                        Index panel, const T* bias,
+                                        const Finish& finish, Panels<T> y,
+                                        Ahead& ahead) {
   constexpr Index L = kLanes<T>;
-  constexpr Index stride = (kDepthBlock<T> + 8) * L;  // as in a PanelBuffer
-  alignas(kAlignment) T memory[kPackedPanels * stride];
-  const RowMajor<T> part = w.part(panels);
-  const Panels<T> packed{memory, stride, part.columns};
-  if (part.columns % L > 0)
-    std::fill_n(packed.at(packed.count() - 1, 0), kDepthBlock<T> * L, T(0));
+  constexpr Index stride = kDepthBlock<T> * L;
+  alignas(kAlignment) T memory[P * stride];
+  const Panels<T> packed{memory, stride, std::min(P * L, w.columns - panel * L)};
+  const Index tiles = divide_up(rows.size(), Tile<T>::rows);
+  const Index after_first = rows.begin + even_part(rows.size(), tiles, 0).size();
   each_chunk<T>(x.columns, finish, [&](const Chunk<T>& chunk, const auto& how) {
     const Range depth = chunk.depth();
-    pack(part.data + depth.begin * part.stride, part.stride, {0, depth.size()}, packed);
-    each_tile<T>(panels, [&](Index panel, auto count) {
-      multiply_panels<count>(x, rows, packed.from(panel - panels.begin, 0), depth, bias,
-                             how, y, panel, ahead);
-    });
+    const T* const from = w.at(panel, depth.begin);
+    const auto multiply_by = [&](const auto& weights, Range some) {
+      multiply_panels<P>(x, some, weights, depth, bias, how, y, panel, ahead);
+    };
+    if (packed.columns == P * L) {
+      multiply_by(TileWeightsToPack<T>(from, w.stride, packed),
+                  {rows.begin, after_first});
+      multiply_by(TileWeights<T>(packed), {after_first, rows.end});
+    } else {  // a tile would read beyond the last column
+      std::fill_n(packed.at(P - 1, 0), depth.size() * L, T(0));
+      pack(from, w.stride, {0, depth.size()}, packed);
+      multiply_by(TileWeights<T>(packed), rows);
+    }
   });
 }
 
@@ -171,8 +176,8 @@ template <class Matrix, class T, class Finish, class Done>
     });
   });
   if (rows.size() > detail::kStreamedRows) {
-    each_piece(panels, detail::kPackedPanels, [&](Range part) {
-      detail::multiply_by_chunks(x, rows, w, part, bias, finish, y, ahead);
+    detail::each_tile<T>(panels, [&](Index panel, auto count) {
+      detail::multiply_packing<count>(x, rows, w, panel, bias, finish, y, ahead);
     });
   }
   for (Index p = panels.begin; p < panels.end; ++p) done(p);
