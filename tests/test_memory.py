@@ -213,3 +213,42 @@ def test_sparse_rows_are_not_made_dense(run_python):
     fitted, all_of_it = map(float, done.stdout.split())
     assert fitted < 7 * 24
     assert all_of_it < 7 * 24
+
+
+predicting = """
+import hashlib, itertools, sys, warnings
+import numpy as np
+from fastmlp import MLPClassifier
+
+def leave(value):  # in free memory, of which new memory is made
+    for size in 2 ** np.arange(7, 21):
+        blocks = [np.full(size, value, np.float32) for _ in range(3)]
+
+
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+digest = hashlib.sha256()
+choices = ("float32", "float64"), ("relu", "tanh"), (False, True), ((21, 37), (5,))
+for dtype, activation, batch_norm, hidden in itertools.product(*choices):
+    x = rng.normal(size=(150, 27)).astype(dtype)
+    y = np.arange(150) % 3
+    model = MLPClassifier(hidden, activation=activation, batch_norm=batch_norm,
+                          dtype=dtype, max_iter=2, n_threads=1, random_state=0).fit(x, y)
+    predictor = model.predictor()
+    for rows in 1, 3, 7, 16, 100, 150:
+        for some in x[:rows], np.asfortranarray(x[:rows]):
+            for predict in model.predict_proba, predictor:
+                leave(float(sys.argv[1]))
+                digest.update(predict(some).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_new_memory_may_hold_anything(run_python):
+    heap = {
+        "MALLOC_MMAP_THRESHOLD_": "100000000",
+        "MALLOC_TRIM_THRESHOLD_": "100000000",
+    }
+    zero, nan = (run_python(predicting, value, **heap) for value in ("0", "nan"))
+    assert zero.returncode == 0, zero.stderr
+    assert nan.stdout == zero.stdout, nan.stderr

@@ -57,8 +57,11 @@ constexpr void each_piece(Range all, Index size, F&& f) {
     f(Range{begin, std::min(all.end, begin + size)});
 }
 
-// Zeroed memory on the boundary of a cache line or, where it is large, of a huge page;
-// moves, does not copy. From calloc, which gets large blocks as zero pages that are
+// What new memory holds.
+enum class Fill { zeros, anything };
+
+// Memory on the boundary of a cache line or, where it is large, of a huge page; moves,
+// does not copy. Zeros come from calloc, which gets large blocks as zero pages that are
 // first touched by the thread that works on them. As far as they are filled, those are
 // pages of 2 MiB, where the system has them: with pages of 4 KiB, to touch them first
 // takes ten times as long, and large weights cost a look into the page table every few
@@ -67,7 +70,7 @@ template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(Index size) : size_(size) {
+  explicit Buffer(Index size, Fill fill = Fill::zeros) : size_(size) {
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
     std::size_t alignment = kAlignment;
 #if defined(MADV_HUGEPAGE)
@@ -75,7 +78,7 @@ class Buffer {
     if (bytes >= huge_page) alignment = huge_page;
 #endif
     std::size_t space = bytes + alignment;
-    memory_.reset(std::calloc(space, 1));
+    memory_.reset(fill == Fill::zeros ? std::calloc(space, 1) : std::malloc(space));
     if (!memory_) throw std::bad_alloc();
     void* start = memory_.get();
     data_ = static_cast<T*>(std::align(alignment, bytes, start, space));

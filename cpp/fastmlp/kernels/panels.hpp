@@ -1,7 +1,8 @@
 // Matrices in column panels, [panel][row][lane]: a panel holds one cache line of
 // columns. One layout serves as broadcast operand, as vector operand and as both
 // operands of the weight gradient, so that products of panels pack nothing. Lanes past
-// the last column are zero in inputs, weights and gradients; in activations, anything.
+// the last column are zero in weights, in gradients, and in inputs of which a gradient
+// is computed; elsewhere, anything.
 #pragma once
 
 #include <cstring>
@@ -57,17 +58,18 @@ struct PanelBuffer {
   Panels<T> panels;
 
   PanelBuffer() = default;
-  PanelBuffer(Index rows, Index columns) : PanelBuffer(rows, columns, spread(rows)) {}
+  PanelBuffer(Index rows, Index columns, Fill fill = Fill::zeros)
+      : PanelBuffer(Panels<T>{nullptr, spread(rows) * kLanes<T>, columns}, fill) {}
 
   // Weights: rows in whole square blocks, so that a block can be transposed in place.
   static PanelBuffer square_blocks(Index rows, Index columns) {
-    return PanelBuffer(rows, columns, round_up(rows, kLanes<T>));
+    constexpr Index L = kLanes<T>;
+    return {Panels<T>{nullptr, round_up(rows, L) * L, columns}, Fill::zeros};
   }
 
  private:
-  PanelBuffer(Index, Index columns, Index panel_rows) {
-    panels = {nullptr, panel_rows * kLanes<T>, columns};
-    memory = Buffer<T>(panels.stride * panels.count());
+  PanelBuffer(Panels<T> shape, Fill fill)
+      : memory(shape.stride * shape.count(), fill), panels(shape) {
     panels.data = memory.data();
   }
   // Panels 4 KiB apart would fall on the same cache sets: 8 rows more than a multiple
