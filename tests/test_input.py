@@ -144,16 +144,16 @@ import ctypes, mmap
 import numpy as np
 from conftest import Core
 
-page = mmap.PAGESIZE
-memory = mmap.mmap(-1, 4 * page)
+page, pages = mmap.PAGESIZE, 24
+memory = mmap.mmap(-1, pages * page + page)
 address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
 protect = ctypes.CDLL(None, use_errno=True).mprotect
 protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-assert protect(address + 3 * page, page, 0) == 0
+assert protect(address + pages * page, page, 0) == 0
 for dtype in ("float32", "float64"):
-    numbers = np.frombuffer(memory, dtype)[: 3 * page // np.dtype(dtype).itemsize]
-    for n_in in (1, 5, 16, 17, 36):
-        for n_out in (1, 3, 7, 16, 19, 31, 36):
+    numbers = np.frombuffer(memory, dtype)[: pages * page // np.dtype(dtype).itemsize]
+    for n_in in (1, 5, 16, 17, 36, 300):
+        for n_out in (1, 3, 7, 16, 19, 31, 32, 36):
             network = Core([("dense", (n_in, n_out))], dtype, 1)
             parameters = network.draw(np.random.default_rng(0))
             for n in (1, 3, 7, 13):

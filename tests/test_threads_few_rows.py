@@ -58,6 +58,21 @@ def test_predict_few_rows_of_a_large_network(name, dtype):
                     net.predict(form, parameters, check_finite=True)
 
 
+@pytest.mark.parametrize("n_in", [17, 300])
+@pytest.mark.parametrize("n_out", [12, 16, 31, 32, 47, 48])
+def test_weights_may_be_packed_or_not(n_in, n_out, dtype):
+    net = Core([("dense", (n_in, n_out)), ("tanh", ())], dtype, 1)
+    rng = np.random.default_rng(0)
+    parameters = net.draw(rng)
+    packed = _core.predictors[net.dtype](
+        net.network, parameters, _core.losses["squared_error"](),
+        both_classes=False, flat=False, n_threads=1,
+    )  # fmt: skip
+    for n in (5, 6, 7, 12, 13, 25, 144):
+        x = rng.normal(size=(n, n_in)).astype(dtype)
+        same_bits([net.predict(x, parameters)], [packed(x)])
+
+
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 4])
 @pytest.mark.parametrize("density", [1, 0.02])
 def test_rows_in_any_number_of_blocks(density, n_threads, dtype):

@@ -16,7 +16,7 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
       last_gradient_(purpose == Purpose::gradients_of_input_too
                          ? 0
                          : network.first_trainable() + 1),
-      fill_(purpose == Purpose::inference ? Fill::anything : Fill::zeros),
+      unwritten_(purpose == Purpose::inference ? Fill::anything : Fill::zeros),
       works_(static_cast<std::size_t>(network.size())) {
   // Two threads keep to their own halves where sums are exchanged, but a core that
   // comes to the end of its rows fetches what follows them, and would take those lines
@@ -34,7 +34,7 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
 
 template <class T>
 Panels<T> Pass<T>::allocate(Index rows, Index columns) {
-  memory_.push_back(PanelBuffer<T>(rows, columns, fill_));
+  memory_.push_back(PanelBuffer<T>(rows, columns, unwritten_));
   return memory_.back().panels;
 }
 

@@ -194,7 +194,7 @@ class Pass {
   bool is_sparse_;           // its input
   Index apart_ = 0;          // rows between its halves where sums are exchanged
   Index last_gradient_ = 0;  // the lowest layer whose backward pass is needed
-  Fill fill_;                // of its memory
+  Fill unwritten_;           // what its memory holds until it is written
   Panels<T> input_;          // empty where it is sparse
   std::optional<GroupedEntries<T>> entries_;  // of that, for its gradient
   std::vector<LayerWork<T>> works_;

@@ -46,9 +46,9 @@ class Ahead {
     if (size_ == 0) return;
     Piece& piece = pieces_[size_ - 1];
     if (piece.use == Use::read) {
-      take<lines>(piece, read);
+      take<lines, Use::read>(piece);
     } else {
-      take<lines>(piece, change);
+      take<lines, Use::change>(piece);
     }
     if (piece.lines == 0) --size_;
   }
@@ -63,26 +63,29 @@ class Ahead {
   };
 
   // Always inlined: calls of a function that does nothing but prefetch are none to GCC.
-  static constexpr auto read = [](const char* line) __attribute__((always_inline)) {
-    __builtin_prefetch(line, 0, 2);
-  };
-  static constexpr auto change = [](const char* line) __attribute__((always_inline)) {
-    auto* const byte = const_cast<volatile char*>(line);
-    *byte = *byte;
-  };
+  template <Use use>
+  [[gnu::always_inline]] static void fetch(const char* line) {
+    if constexpr (use == Use::read) {
+      __builtin_prefetch(line, 0, 2);
+    } else {
+      auto* const byte = const_cast<volatile char*>(line);
+      *byte = *byte;
+    }
+  }
 
   // Unrolled: the end of a loop of a few turns was mispredicted nearly every time (5 %
   // of a product's rate, Intel).
-  template <int lines, class Fetch>
-  [[gnu::always_inline]] static void take(Piece& piece, Fetch fetch) {
+  template <int lines, Use use>
+  [[gnu::always_inline]] static void take(Piece& piece) {
     if (piece.lines >= lines) {
       unrolled<lines>([&](auto i) __attribute__((always_inline)) {
-        fetch(piece.next + i * kLine);
+        fetch<use>(piece.next + i * kLine);
       });
       piece.next += lines * kLine;
       piece.lines -= lines;
     } else {
-      for (; piece.lines > 0; --piece.lines, piece.next += kLine) fetch(piece.next);
+      for (; piece.lines > 0; --piece.lines, piece.next += kLine)
+        fetch<use>(piece.next);
     }
   }
 

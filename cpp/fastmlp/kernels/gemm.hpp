@@ -74,8 +74,8 @@ void multiply_panels(const Matrix& x, Range rows, const Weights& weights, Range 
     const Index row = rows.begin + part.begin;
     T* const to = y.at(panel, row);
     // In time, and no more than will be asked for meanwhile.
-    const Index asked = divide_up(depth.size(), L) * kLinesWithPanel;
-    if (first && ahead.others_read() && P * part.size() <= asked)
+    const Index asks = P * divide_up(part.size(), Index{kLinesWithPanel});
+    if (first && ahead.others_read() && asks <= divide_up(depth.size(), L))
       expect(y, {panel, panel + P}, {row, row + part.size()}, ahead, Use::change);
     multiply_rows<Matrix, Weights, T, P, Finish>(
         static_cast<int>(part.size()), std::make_integer_sequence<int, Tile<T>::rows>{},

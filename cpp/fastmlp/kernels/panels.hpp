@@ -1,8 +1,7 @@
 // Matrices in column panels, [panel][row][lane]: a panel holds one cache line of
 // columns. One layout serves as broadcast operand, as vector operand and as both
 // operands of the weight gradient, so that products of panels pack nothing. Lanes past
-// the last column are zero in weights, in gradients, and in inputs of which a gradient
-// is computed; elsewhere, anything.
+// the last column are zero in inputs, weights and gradients; in activations, anything.
 #pragma once
 
 #include <cstring>
@@ -45,11 +44,6 @@ struct RowMajor {
   const T* at(Index panel, Index row) const {
     return data + row * stride + panel * kLanes<T>;
   }
-  // The columns of some panels.
-  RowMajor part(Range panels) const {
-    return {at(panels.begin, 0), stride,
-            std::min(columns, panels.end * kLanes<T>) - panels.begin * kLanes<T>};
-  }
 };
 
 template <class T>
@@ -58,6 +52,7 @@ struct PanelBuffer {
   Panels<T> panels;
 
   PanelBuffer() = default;
+  // The panel of the last columns begins with zeros whatever the others hold.
   PanelBuffer(Index rows, Index columns, Fill fill = Fill::zeros)
       : PanelBuffer(Panels<T>{nullptr, spread(rows) * kLanes<T>, columns}, fill) {}
 
@@ -71,6 +66,8 @@ struct PanelBuffer {
   PanelBuffer(Panels<T> shape, Fill fill)
       : memory(shape.stride * shape.count(), fill), panels(shape) {
     panels.data = memory.data();
+    if (fill == Fill::anything && panels.columns % kLanes<T> > 0)
+      std::fill_n(panels.at(panels.count() - 1, 0), panels.stride, T(0));
   }
   // Panels 4 KiB apart would fall on the same cache sets: 8 rows more than a multiple
   // of 16.

@@ -128,9 +128,9 @@ template <int R, class Matrix, class T, class Finish>
 }
 
 // The same for any number of rows and P panels, from `panel` on: of each chunk of
-// weights, the first tile of rows packs what those after it read (32 KB, on the stack,
-// since nothing may throw in a thread of a team; no two frames of this kind at a time,
-// as they are not inlined).
+// weights, the first tile of rows packs what those after it read (up to 32 KB, on the
+// stack, since nothing may throw in a thread of a team; no two frames of this kind at a
+// time, as they are not inlined).
 template <int P, class Matrix, class T, class Finish>
 [[gnu::noinline]] void multiply_packing(const Matrix& x, Range rows, RowMajor<T> w,
                                         Index panel, const T* bias,
@@ -162,25 +162,29 @@ template <int P, class Matrix, class T, class Finish>
 
 }  // namespace detail
 
-// The same as with packed weights, but `done` follows when all panels are finished.
-// Never inlined: that would cost the passes of a training, which do without it, up to 1
-// %.
+// The same as with packed weights. Never inlined: that would cost the passes of a
+// training, which do without it, up to 1 %.
 template <class Matrix, class T, class Finish, class Done>
 [[gnu::noinline]] void multiply(const Matrix& x, Range rows, RowMajor<T> w,
                                 Range panels, const T* bias, const Finish& finish,
                                 Panels<T> y, Ahead& ahead, Done&& done) {
+  const auto done_with = [&](Range some) {
+    for (Index p = some.begin; p < some.end; ++p) done(p);
+  };
+  if (rows.size() > detail::kStreamedRows) {
+    detail::each_tile<T>(panels, [&](Index panel, auto count) {
+      detail::multiply_packing<count>(x, rows, w, panel, bias, finish, y, ahead);
+      done_with({panel, panel + count});
+    });
+    return;
+  }
   unrolled<detail::kStreamedRows>([&](auto r) {
     if (rows.size() != r + 1) return;
     each_piece(panels, detail::kStreamedPanels, [&](Range part) {
       detail::multiply_streamed<r + 1>(x, rows.begin, w, part, bias, finish, y);
     });
   });
-  if (rows.size() > detail::kStreamedRows) {
-    detail::each_tile<T>(panels, [&](Index panel, auto count) {
-      detail::multiply_packing<count>(x, rows, w, panel, bias, finish, y, ahead);
-    });
-  }
-  for (Index p = panels.begin; p < panels.end; ++p) done(p);
+  done_with(panels);
 }
 
 }  // namespace fastmlp

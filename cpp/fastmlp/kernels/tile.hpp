@@ -105,7 +105,8 @@ class TileWeightsToPack {
   }
 
  private:
-  static constexpr Index kRowsAhead = 12;  // some 40 ns
+  // Some 40 ns; beyond the last row, too, where there is nothing to fetch.
+  static constexpr Index kRowsAhead = 12;
   const T* w_;
   Index w_stride_;
   T* to_;
