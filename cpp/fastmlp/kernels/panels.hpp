@@ -52,7 +52,7 @@ struct PanelBuffer {
   Panels<T> panels;
 
   PanelBuffer() = default;
-  // The panel of the last columns begins with zeros whatever the others hold.
+  // A last panel that is partial begins with zeros, whatever the others hold.
   PanelBuffer(Index rows, Index columns, Fill fill = Fill::zeros)
       : PanelBuffer(Panels<T>{nullptr, spread(rows) * kLanes<T>, columns}, fill) {}
 
