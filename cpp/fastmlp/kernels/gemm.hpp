@@ -4,6 +4,7 @@
 // depend neither on rows around it nor on threads.
 #pragma once
 
+#include <array>
 #include <limits>
 #include <utility>
 
