@@ -164,9 +164,9 @@ import numpy as np
 from fastmlp import _core, nn
 net = _core.networks[np.dtype("float32")]([nn.Dense(3000, 3000)])
 parameters = [np.ones(shape, "float32") for _, shape, _ in net.slices]
-x, loss, before = np.ones((144, 3000), "float32"), nn.SquaredError(), peak()
-for n in (1, 5, 48, 144):
-    net.predict(x[:n], parameters, loss, n_threads=2)
+x, loss, before = np.ones((288, 3000), "float32"), nn.SquaredError(), peak()
+for n, n_threads in ((1, 2), (5, 2), (48, 2), (144, 2), (288, 1)):
+    net.predict(x[:n], parameters, loss, n_threads=n_threads)
 print(peak() - before)
 """
 

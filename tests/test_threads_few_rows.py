@@ -68,7 +68,7 @@ def test_weights_may_be_packed_or_not(n_in, n_out, dtype):
         net.network, parameters, _core.losses["squared_error"](),
         both_classes=False, flat=False, n_threads=1,
     )  # fmt: skip
-    for n in (5, 6, 7, 12, 13, 25, 144):
+    for n in (5, 6, 7, 12, 13, 25, 144, 288):
         x = rng.normal(size=(n, n_in)).astype(dtype)
         same_bits([net.predict(x, parameters)], [packed(x)])
 
@@ -78,14 +78,16 @@ def test_weights_may_be_packed_or_not(n_in, n_out, dtype):
 def test_rows_in_any_number_of_blocks(density, n_threads, dtype):
     """One block or some for each thread, of weights that are packed or not."""
     rng = np.random.default_rng(0)
-    x = sparse.random(600, 400, density, "csr", dtype, rng)
+    x = sparse.random(1200, 400, density, "csr", dtype, rng)
     form = x.toarray() if density == 1 else x
     model = MLPRegressor(
         hidden_layer_sizes=(300, 70), n_threads=n_threads, dtype=dtype.name, max_iter=1
     ).fit(x[:60], rng.normal(size=60))
     predict = model.predictor()
-    whole = np.concatenate([predict(form[i : i + 30]) for i in range(0, 600, 30)])
-    boundaries = [blocks * rows for blocks in (1, 2, 3, 4) for rows in (48, 72, 144)]
+    whole = np.concatenate([predict(form[i : i + 30]) for i in range(0, 1200, 30)])
+    boundaries = [
+        blocks * rows for blocks in (1, 2, 3, 4) for rows in (48, 72, 144, 288)
+    ]
     for n in {n + more for n in boundaries for more in (-1, 0, 1)}:
         same_bits([model.predict(form[:n]), predict(form[:n])], [whole[:n]] * 2)
 
