@@ -2,6 +2,9 @@
 #pragma once
 
 #include <array>
+#if defined(__PRFCHW__)
+#include <cpuid.h>
+#endif
 
 #include "vec.hpp"
 
@@ -18,18 +21,22 @@ inline constexpr int kLinesWithRows = 2;
 enum class Use { read, change };
 
 // Whether a prefetch for a write takes a line over, other copies withdrawn. On Intel's
-// processors it does, from Broadwell on (two threads: 3 to 8 % of the time for hidden
-// layers of 64 to 128, against writing lines back, which holds up a product's own
-// stores). On AMD's it was measured to do nothing (Zen 4: a line that is at hand, if
-// shared, counts as fetched), so there, and where nothing was measured, such lines are
-// written back as they are, early enough: 12 % of the time for eight layers of 64.
-inline bool prefetch_takes_over() {
+// processors that have one it does (two threads: 2 to 8 % of the time for hidden layers
+// of 64 to 128, against writing lines back, which holds up a product's own stores). On
+// AMD's it was measured to do nothing (Zen 4: a line that is at hand, if shared, counts
+// as fetched), so there, and where nothing was measured, such lines are written back as
+// they are, early enough: 12 % of the time for eight layers of 64.
+inline const bool kPrefetchTakesOver = [] {
 #if defined(__PRFCHW__)
-  return __builtin_cpu_is("intel");
+  constexpr unsigned features = 0x80000001, prefetchw = 1 << 8;
+  unsigned eax, ebx, ecx = 0, edx;
+  __builtin_cpu_init();
+  return __builtin_cpu_is("intel") && __get_cpuid(features, &eax, &ebx, &ecx, &edx) &&
+         (ecx & prefetchw) != 0;
 #else
-  return false;  // the compiler makes it a prefetch for a read
+  return false;
 #endif
-}
+}();
 
 // Pieces of memory that will be wanted; the one added last is asked for first. Products
 // ask for a few lines at a time: many at once would fill the processor's list of
@@ -50,7 +57,7 @@ class Ahead {
     eigen_assert(use == Use::read || in_line == 0);  // nobody else's line
     Request request = Request::fetch;
     if (use == Use::change)
-      request = prefetch_takes_over() ? Request::take_over : Request::write_back;
+      request = kPrefetchTakesOver ? Request::take_over : Request::write_back;
     pieces_[size_++] = {begin - in_line, divide_up(in_line + bytes, kLine), request};
   }
 
