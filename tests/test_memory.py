@@ -232,14 +232,14 @@ rng = np.random.default_rng(0)
 digest = hashlib.sha256()
 choices = ("float32", "float64"), ("relu", "tanh"), (False, True), ((21, 37), (12,))
 for dtype, activation, batch_norm, hidden in itertools.product(*choices):
-    x = rng.normal(size=(150, 27)).astype(dtype)
-    y = np.arange(150) % 3
+    x = rng.normal(size=(300, 27)).astype(dtype)
+    y = np.arange(300) % 3
     model = MLPClassifier(hidden, activation=activation, batch_norm=batch_norm,
                           dtype=dtype, max_iter=2, n_threads=1, random_state=0).fit(x, y)
     predictor = model.predictor()
     network = Core([("dense", (27, 3))], dtype, 1)
     parameters = network.draw(rng)
-    for rows in 1, 3, 7, 16, 100, 150:
+    for rows in 1, 3, 7, 16, 100, 150, 300:
         for some in x[:rows], np.asfortranarray(x[:rows]):
             leave(int(sys.argv[1]))
             digest.update(model.predict_proba(some).tobytes())
