@@ -17,7 +17,7 @@ staircase = [
     {"bindings"},
     {"objective"},
     {"trainer", "weights_phase", "propagation", "predictor"},
-    {"pass", "stored_gradient", "optimizer_state"},
+    {"pass", "pass_memory", "stored_gradient", "optimizer_state"},
     {"partition", "row_source"},
     {"network"},
     {"layers"},

@@ -3,7 +3,7 @@
 
 #include "../activations.hpp"
 #include "batch_norm.hpp"
-#include "dense.hpp"
+#include "dense_gradient.hpp"
 #include "dropout.hpp"
 
 namespace fastmlp {

@@ -1,7 +1,7 @@
 // Dense where its input is sparse: forward, and the weight gradient.
 #pragma once
 
-#include "dense.hpp"
+#include "dense_gradient.hpp"
 
 namespace fastmlp {
 
