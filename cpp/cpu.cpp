@@ -7,6 +7,28 @@
 #include <string>
 #include <vector>
 
+#if defined(__linux__) && defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+// Whether there is Intel's AMX for bfloat16, and the system lets this process use it:
+// Linux wants to be asked, once for all threads (its documentation, "x86/xstate").
+bool has_matrix_unit() {
+#if defined(__linux__) && defined(__x86_64__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  constexpr unsigned bfloat16 = 1u << 22, tiles = 1u << 24;
+  if (!(d & bfloat16) || !(d & tiles)) return false;
+  constexpr long request = 0x1023;     // ARCH_REQ_XCOMP_PERM
+  constexpr long tile_registers = 18;  // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, request, tile_registers) == 0;
+#else
+  return false;
+#endif
+}
+
 // Best first; "baseline" is whatever the compiler targets by default. The level names
 // are known to __builtin_cpu_supports since gcc 12 and clang 18.
 std::vector<std::string> supported_levels() {
@@ -14,7 +36,10 @@ std::vector<std::string> supported_levels() {
 #if defined(__x86_64__) && \
     (defined(__clang__) ? __clang_major__ >= 18 : defined(__GNUC__) && __GNUC__ >= 12)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) levels.push_back("x86_64_v4");
+  if (__builtin_cpu_supports("x86-64-v4")) {
+    if (has_matrix_unit()) levels.push_back("x86_64_v4_amx");
+    levels.push_back("x86_64_v4");
+  }
   if (__builtin_cpu_supports("x86-64-v3")) levels.push_back("x86_64_v3");
   if (__builtin_cpu_supports("x86-64-v2")) levels.push_back("x86_64_v2");
 #endif

@@ -82,14 +82,21 @@ Index Network::weights() const {
 
 template <class T>
 Parameters<T>::Parameters(const Network& network, Layout layout, bool input_gradient,
-                          bool first_in_place) {
+                          bool first_in_place, const std::vector<bool>& tiled) {
   const Index first = network.first_trainable();
   for (Index l = 0; l < network.size(); ++l) {
     if (const auto* dense = network.get<Dense>(l)) {
-      const bool ends_here = l == first && !input_gradient;
-      const Layout own = l == 0 && first_in_place                   ? Layout::in_place
-                         : ends_here && layout == Layout::both_ways ? Layout::packed
-                                                                    : layout;
+      const bool both_ways =
+          layout == Layout::both_ways && (l != first || input_gradient);
+      const bool as_tiles = !tiled.empty() && tiled[static_cast<std::size_t>(l)];
+      Layout own = layout;
+      if (l == 0 && first_in_place) {
+        own = Layout::in_place;
+      } else if (as_tiles) {
+        own = both_ways ? Layout::tiled_both_ways : Layout::tiled;
+      } else if (layout == Layout::both_ways && !both_ways) {
+        own = Layout::packed;
+      }
       states_.push_back(DenseState<T>(*dense, own));
     } else if (const auto* norm = network.get<BatchNorm>(l)) {
       states_.push_back(BatchNormState<T>(*norm));

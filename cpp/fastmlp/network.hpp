@@ -59,9 +59,9 @@ class Parameters {
  public:
   // The lowest layer takes part in the way back only where the gradient with respect to
   // the network's input is asked for; where rows are sparse, its weights may stay in
-  // place.
+  // place. Layers that are `tiled`, by number, are kept in tiles, too.
   Parameters(const Network& network, Layout layout, bool input_gradient = false,
-             bool first_in_place = false);
+             bool first_in_place = false, const std::vector<bool>& tiled = {});
 
   void load(const Network& network, const std::vector<const T*>& arrays);
   // Not where weights are borrowed.

@@ -70,12 +70,12 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
   const auto by_member = [&](const Member& member) {
     const auto thread = static_cast<std::size_t>(member.index);
     pass_.forward(
-        member, [&](Index block, Range part, Ahead&) { pass_.fill(block, part); },
-        [&](Index block, Range part, Ahead& ahead) {
+        member, [&](Index block, Range part, Way<T>&) { pass_.fill(block, part); },
+        [&](Index block, Range part, Way<T>& way) {
           block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
               loss_, pass_.output(part), part, targets, nullptr, weight, scale,
               reporting_, pass_.output_gradient(part), loss_scratch_[thread]);
-          pass_.backward_top(block, part, ahead);
+          pass_.backward_top(block, part, way);
         });
     member.barrier([] {});
     if (pass_.abandoned()) return;

@@ -65,6 +65,24 @@ int gradient_threads(const Network& network, Index rows, int wanted) {
   return useful_threads(phases, wanted);
 }
 
+template <class T>
+std::vector<bool> tiled_layers(const Network& network, Index rows, bool is_sparse) {
+  std::vector<bool> tiled(static_cast<std::size_t>(network.size()));
+  constexpr Index least_rows = 128, least_width = 112, least_work = 128 * 256;
+  const Index padded = round_up(rows, kTileRows);
+  if (!kUsesTiles<T> || rows < least_rows || 8 * padded > 9 * rows) return tiled;
+  for (Index l = is_sparse ? 1 : 0; l < network.size(); ++l) {
+    const auto* dense = network.get<Dense>(l);
+    if (!dense) continue;
+    const Index width = std::min(dense->in_features, whole_outputs<T>(*dense));
+    tiled[static_cast<std::size_t>(l)] =
+        width >= least_width && width * rows >= least_work;
+  }
+  return tiled;
+}
+
+template std::vector<bool> tiled_layers<float>(const Network&, Index, bool);
+template std::vector<bool> tiled_layers<double>(const Network&, Index, bool);
 template std::vector<GradientUnit> gradient_units<float>(const Network&);
 template std::vector<GradientUnit> gradient_units<double>(const Network&);
 template Index pieces_at_a_time<float>(const Network&, Index, int);

@@ -33,6 +33,12 @@ Index gradient_pieces(const Network& network, Index rows);
 // No piece has more rows.
 inline constexpr Index kPieceRows = 320;  // deltas of one tile stay in L1
 
+// The layers, by number, for which a matrix unit takes less time than registers: large
+// ones and many rows, since operands must be taken apart first, and rows are padded.
+// By shapes alone.
+template <class T>
+std::vector<bool> tiled_layers(const Network& network, Index rows, bool is_sparse);
+
 // How many of a batch's pieces go through the network, and into the gradient's sums,
 // before the others: as many as stay near the cores or, if that is more, as make the
 // sums worth it, but as many for each thread. A batch norm wants all rows at once.

@@ -12,6 +12,7 @@ void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parame
   // A last batch might where the others do not: then it does not either.
   exchanges_ = apart_ > 0 && exchanges_sums(network_, settings.rows);
   batch_blocks_ = row_blocks(settings.rows);
+  block_groups_ = divide_up(rows_of_block(0).size(), kTileRows);
   batch_pieces_ = gradient_pieces(network_, settings.rows);
   parts_ = pieces_at_a_time_ ? divide_up(batch_pieces_, *pieces_at_a_time_) : 1;
   begin_part(0);
@@ -61,8 +62,8 @@ Range Pass<T>::rows_after(const Member& member, Index block) const {
 }
 
 template <class T>
-void Pass<T>::forward_rows(Index from, Index to, Range rows, Ahead& ahead) {
-  for (Index l = from; l < to;) l = forward_layer(l, to, rows, {}, ahead);
+void Pass<T>::forward_rows(Index from, Index to, Range rows, Way<T>& way) {
+  for (Index l = from; l < to;) l = forward_layer(l, to, rows, {}, way);
 }
 
 template <class T>
@@ -83,15 +84,15 @@ template <class T>
 void Pass<T>::infer(const Member& member) {
   const auto& [x, order, n, known] = source_;
   const Range rows{0, n};
-  Ahead ahead;
+  Way<T> way;
   if (in_place_ || has_long_rows(x))
-    expect_rows(x, order, {n, std::min(2 * n, known)}, ahead);
+    expect_rows(x, order, {n, std::min(2 * n, known)}, way.ahead);
   const Share share{member.index, member.size};
   for (Index l = 0; l < network_.size();) {
     if (l > 0) member.barrier([] {});
     l = l == 0 && in_place_
-            ? forward_dense(l, network_.size(), *in_place_, rows, share, ahead)
-            : forward_layer(l, network_.size(), rows, share, ahead);
+            ? forward_dense(l, network_.size(), *in_place_, rows, share, way)
+            : forward_layer(l, network_.size(), rows, share, way);
   }
   if (output(rows).count() > 1) member.barrier([] {});  // a single panel is member 0's
 }
@@ -114,11 +115,11 @@ void with_activation(const Network& network, Index l, Index end, F&& f) {
 // Both return the layer to go on with: an activation is taken along with the layer
 // before it, panel by panel while the panel is in cache.
 template <class T>
-Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Ahead& ahead) {
+Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Way<T>& way) {
   const LayerRows<T> w = layer_rows(l, rows);
   if (l == 0 && is_sparse_)
-    return forward_dense(l, to, sparse_rows(), rows, share, ahead);
-  if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, share, ahead);
+    return forward_dense(l, to, sparse_rows(), rows, share, way);
+  if (network_.get<Dense>(l)) return forward_dense(l, to, w.x, rows, share, way);
   const Range panels = share.of(w.y.count());
   const Index next = last_taken_along(l, to);
   const Panels<T> slope = placed(work(next).rows.slope, rows);
@@ -152,7 +153,7 @@ Index Pass<T>::forward_layer(Index l, Index to, Range rows, Share share, Ahead& 
 template <class T>
 template <class Matrix>
 Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
-                             Share share, Ahead& ahead) {
+                             Share share, Way<T>& way) {
   const Panels<T> y = placed(work(l).rows.y, rows);
   const Range panels = share.of(y.count());
   const Index next = last_taken_along(l, to);
@@ -160,10 +161,11 @@ Index Pass<T>::forward_dense(Index l, Index to, const Matrix& x, Range rows,
   const auto& state = parameters_->template get<DenseState<T>>(l);
   with_activation(network_, l + 1, to, [&]<class F>(const F& f) {
     if constexpr (is_floor<F>) {
-      dense_forward(state, x, y, panels, rows, Floor<T>{F::least}, ahead, [](Index) {});
+      dense_forward(state, x, y, panels, rows, Floor<T>{F::least}, way,
+                    [](Index, Range) {});
     } else {
-      dense_forward(state, x, y, panels, rows, Floor<T>{}, ahead,
-                    [&](Index p) { activate(f, y, y, slope, p, rows); });
+      dense_forward(state, x, y, panels, rows, Floor<T>{}, way,
+                    [&](Index p, Range some) { activate(f, y, y, slope, p, some); });
     }
   });
   return next + 1;
@@ -178,13 +180,12 @@ Index Pass<T>::last_taken_along(Index l, Index to) const {
 // Layers from - 1 down to `to`.
 template <class T>
 void Pass<T>::backward_rows(Index from, Index to, Index block, Range rows,
-                            Ahead& ahead) {
-  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, block, rows, ahead);
+                            Way<T>& way) {
+  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, block, rows, way);
 }
 
 template <class T>
-Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
-                              Ahead& ahead) {
+Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows, Way<T>& way) {
   const LayerRows<T> w = layer_rows(l, rows);
   if (network_.get<Dense>(l)) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
@@ -192,14 +193,14 @@ Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows,
     const LayerRows<T> below = layer_rows(taken_along ? l - 1 : l, rows);
     const auto back = [&](const auto& finish, auto&& done) {
       dense_backward(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums,
-                     block - blocks_.begin, ahead, done);
+                     block - blocks_.begin, way, done);
     };
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
-        back(Gate<T>{below.y}, [](Index) {});
+        back(Gate<T>{below.y}, [](Index, Range) {});
       } else {
-        back(Floor<T>{}, [&](Index p) {
-          activate_backward(f, below.y, below.slope, w.dx, p, rows);
+        back(Floor<T>{}, [&](Index p, Range some) {
+          activate_backward(f, below.y, below.slope, w.dx, p, some);
         });
       }
     });
@@ -227,10 +228,12 @@ Index Pass<T>::bottom_of(std::size_t i) const {
 }
 
 template <class T>
-void Pass<T>::backward_top(Index block, Range rows, Ahead& ahead) {
+void Pass<T>::backward_top(Index block, Range rows, Way<T>& way) {
   const auto& norms = network_.batch_norms();
-  backward_rows(network_.size(), bottom_of(norms.size()), block, rows, ahead);
-  if (!norms.empty()) {
+  backward_rows(network_.size(), bottom_of(norms.size()), block, rows, way);
+  if (norms.empty()) {
+    fill_tiles(block, rows);
+  } else {
     const LayerRows<T> w = layer_rows(norms.back(), rows);
     batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms.back()).batch);
   }
@@ -244,19 +247,21 @@ void Pass<T>::backward_rest(const Member& member) {
       batch_norm_combine_gradient(row_blocks(settings_.rows), work(norms[i]).batch);
     });
     each_block(member, [&](Index block, Range rows) {
-      Ahead ahead = ahead_of(member);
-      backward_rows(norms[i] + 1, bottom_of(i), block, rows, ahead);
+      Way<T> way = way_of(member);
+      backward_rows(norms[i] + 1, bottom_of(i), block, rows, way);
       if (i > 0) {
         const LayerRows<T> w = layer_rows(norms[i - 1], rows);
         batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms[i - 1]).batch);
+      } else {
+        fill_tiles(block, rows);
       }
     });
   }
 }
 
 template <class T>
-void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
-                        Ahead& ahead) const {
+void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, Range near, bool adds,
+                        T* sums, Way<T>& way) const {
   const Range blocks = blocks_of_piece(piece);
   const Range rows = rows_of(blocks);
   const LayerRows<T> w = layer_rows(unit.layer, rows);
@@ -266,8 +271,15 @@ void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sum
                           {rows, in_part, adds}, sums);
     return;
   }
-  fastmlp::sum_gradient(unit.dense, w.x, w.dy, work(unit.layer).block_sums,
-                        {rows, in_part, adds}, sums, ahead);
+  GradientTiles tiles;
+  if (const Tiles dy = work(unit.layer).dy_tiles; dy && unit.dense.narrow == 0) {
+    const Tiles x = strip_of(unit, near, way.scratch->strip);
+    tiles = {x.from(0, (blocks.begin - near.begin) * block_groups_),
+             dy.from(unit.dense.outputs.begin, in_part.begin * block_groups_),
+             blocks.size() * block_groups_};
+  }
+  fastmlp::sum_gradient(unit.dense, w.x, w.dy, work(unit.layer).block_sums, tiles,
+                        {rows, in_part, adds}, sums, way.ahead);
 }
 
 template class Pass<float>;

@@ -48,8 +48,10 @@ class Pass {
 
   // In parts of so many pieces at most, or in one part where that is null. Rows come
   // dense or, where they suit it, sparse (see suits_sparse).
+  // Layers that are `tiled`, by number, are multiplied as tiles, by so many threads.
   Pass(const Network& network, Index capacity, Purpose purpose,
-       std::optional<Index> pieces_at_a_time = std::nullopt, bool is_sparse = false);
+       std::optional<Index> pieces_at_a_time = std::nullopt, bool is_sparse = false,
+       const std::vector<bool>& tiled = {}, int n_threads = 1);
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
@@ -86,12 +88,20 @@ class Pass {
   }
   // See dense_backward.
   bool has_block_sums(Index l) const { return bool{work(l).block_sums}; }
+  bool uses_tiles() const { return !tile_scratch_.empty(); }
+  bool is_tiled(Index l) const { return bool{work(l).dy_tiles}; }
   // Of a batch norm.
   const BatchStatistics<T>& batch(Index l) const { return work(l).batch; }
 
   // For the way of a row block: whether others read its rows, to sum the gradient.
-  Ahead ahead_of(const Member& member) const {
-    return Ahead(member.size > 1 && !exchanges_);
+  Way<T> way_of(const Member& member) {
+    return {Ahead(member.size > 1 && !exchanges_), tile_scratch(member)};
+  }
+  // Before a member sums the gradient.
+  TileScratch<T>* begin_gradient(const Member& member) {
+    TileScratch<T>* const scratch = tile_scratch(member);
+    if (scratch) scratch->strip.layer = -1;
+    return scratch;
   }
 
   // Forget that somebody said no, for the way back.
@@ -108,13 +118,13 @@ class Pass {
   // Takes in `rows` of what `begin` was given, which are a block's.
   void fill(Index block, Range rows);
 
-  // source(block, rows, ahead) fills rows of the input, and may tell what will be
-  // wanted after them; top(block, rows, ahead) finds rows of the output. After this,
+  // source(block, rows, way) fills rows of the input, and may tell what will be
+  // wanted after them; top(block, rows, way) finds rows of the output. After this,
   // backward_rest or each_block, a barrier comes before the next shared work.
   template <class Source, class Top>
   void forward(const Member& member, Source&& source, Top&& top);
   // From rows of the output gradient down to the last batch norm ...
-  void backward_top(Index block, Range rows, Ahead& ahead);
+  void backward_top(Index block, Range rows, Way<T>& way);
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
@@ -125,10 +135,12 @@ class Pass {
   // One unit of a Dense layer's weight gradient, once all blocks are back: a piece of
   // it, or all of it, added to that of the parts before.
   void sum_piece(const GradientUnit& unit, Index piece, bool adds, T* sums,
-                 Ahead& ahead) const;
-  void sum_gradient(const GradientUnit& unit, T* sums, Ahead& ahead) const {
+                 Way<T>& way) const {
+    sum_piece(unit, piece, blocks_of_piece(piece), adds, sums, way);
+  }
+  void sum_gradient(const GradientUnit& unit, T* sums, Way<T>& way) const {
     for (Index piece = 0; piece < pieces(); ++piece)
-      sum_piece(unit, piece, piece > 0 || !is_first_part(), sums, ahead);
+      sum_piece(unit, piece, blocks_, piece > 0 || !is_first_part(), sums, way);
   }
 
   // Moves running statistics after a training pass.
@@ -164,7 +176,9 @@ class Pass {
     return panels;
   }
   Range rows_of_block(Index block) const {
-    return even_part(settings_.rows, batch_blocks_, block);
+    const Range part =
+        even_part(divide_up(settings_.rows, together_), batch_blocks_, block);
+    return {part.begin * together_, std::min(settings_.rows, part.end * together_)};
   }
   Range rows_of(Range blocks) const {
     return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
@@ -176,19 +190,30 @@ class Pass {
   void begin_part(Index part);
   void allocate_outputs(bool gradients);
   void allocate_gradients();
+  void allocate_tiles(const std::vector<bool>& tiled, int n_threads);
 
-  void forward_rows(Index from, Index to, Range rows, Ahead& ahead);
-  Index forward_layer(Index l, Index to, Range rows, Share share, Ahead& ahead);
+  void forward_rows(Index from, Index to, Range rows, Way<T>& way);
+  Index forward_layer(Index l, Index to, Range rows, Share share, Way<T>& way);
   template <class Matrix>
   Index forward_dense(Index l, Index to, const Matrix& x, Range rows, Share share,
-                      Ahead& ahead);
+                      Way<T>& way);
   Index last_taken_along(Index l, Index to) const;
-  void backward_rows(Index from, Index to, Index block, Range rows, Ahead& ahead);
-  Index backward_layer(Index l, Index to, Index block, Range rows, Ahead& ahead);
+  void backward_rows(Index from, Index to, Index block, Range rows, Way<T>& way);
+  Index backward_layer(Index l, Index to, Index block, Range rows, Way<T>& way);
+  TileScratch<T>* tile_scratch(const Member& member) {
+    if (tile_scratch_.empty()) return nullptr;
+    return &tile_scratch_[static_cast<std::size_t>(member.index)];
+  }
+  void fill_tiles(Index block, Range rows);
+  Tiles strip_of(const GradientUnit& unit, Range blocks, Strip& strip) const;
+  // `near`: the blocks whose inputs are kept at hand for the units after this one.
+  void sum_piece(const GradientUnit& unit, Index piece, Range near, bool adds, T* sums,
+                 Way<T>& way) const;
   Index bottom_of(std::size_t batch_norm) const;
 
   const Network& network_;
   std::optional<Index> pieces_at_a_time_;
+  Index together_;           // rows that no block divides: groups of tiles
   Index capacity_;           // rows of a part
   Index block_rows_;         // of a row block, at most
   bool is_sparse_;           // its input
@@ -199,10 +224,13 @@ class Pass {
   std::optional<GroupedEntries<T>> entries_;  // of that, for its gradient
   std::vector<LayerWork<T>> works_;
   std::vector<PanelBuffer<T>> memory_;
+  std::vector<TileBuffer> tile_memory_;
+  std::vector<TileScratch<T>> tile_scratch_;  // by thread
 
   PassSettings<T> settings_;
   bool exchanges_ = false;
   Index batch_blocks_ = 1;
+  Index block_groups_ = 1;  // of rows in tiles
   Index batch_pieces_ = 1;
   Index parts_ = 1;
   Index part_ = 0;
@@ -225,6 +253,7 @@ void Pass<T>::each_block(const Member& member, F&& f) {
       return;
     }
     const Index block = blocks_.begin + i;
+    const UsingTiles<T> unit_in_use(uses_tiles());  // not while somebody is asked
     f(block, rows_of_block(block));
   });
 }
@@ -252,9 +281,9 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
   if (settings_.training) {
     for (const Index l : network_.batch_norms()) {
       each_block(member, [&](Index block, Range rows) {
-        Ahead ahead = ahead_of(member);
-        if (!filled) source(block, rows, ahead);
-        forward_rows(from, l, rows, ahead);
+        Way<T> way = way_of(member);
+        if (!filled) source(block, rows, way);
+        forward_rows(from, l, rows, way);
         batch_norm_collect(layer_rows(l, rows).x, rows, settings_.weight, block,
                            work(l).batch);
       });
@@ -267,10 +296,10 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
     }
   }
   each_block(member, [&](Index block, Range rows) {
-    Ahead ahead = ahead_of(member);
-    if (!filled) source(block, rows, ahead);
-    forward_rows(from, network_.size(), rows, ahead);
-    top(block, rows, ahead);
+    Way<T> way = way_of(member);
+    if (!filled) source(block, rows, way);
+    forward_rows(from, network_.size(), rows, way);
+    top(block, rows, way);
   });
 }
 

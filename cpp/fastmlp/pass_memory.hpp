@@ -1,5 +1,7 @@
-// What a pass keeps, for pass.cpp: where layers share memory.
+// What a pass keeps, for pass.cpp: where layers share memory, and operands in tiles.
 #pragma once
+
+#include <algorithm>
 
 #include "pass.hpp"
 
@@ -7,18 +9,23 @@ namespace fastmlp {
 
 template <class T>
 Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
-              std::optional<Index> pieces_at_a_time, bool is_sparse)
+              std::optional<Index> pieces_at_a_time, bool is_sparse,
+              const std::vector<bool>& tiled, int n_threads)
     : network_(network),
       pieces_at_a_time_(pieces_at_a_time),
-      capacity_(pieces_at_a_time ? std::min(capacity, *pieces_at_a_time * kPieceRows)
-                                 : capacity),
-      block_rows_(most_block_rows(capacity)),
+      together_(std::ranges::count(tiled, true) > 0 ? kTileRows : 1),
+      capacity_(capacity),
+      block_rows_(round_up(most_block_rows(capacity), together_)),
       is_sparse_(is_sparse),
       last_gradient_(purpose == Purpose::gradients_of_input_too
                          ? 0
                          : network.first_trainable() + 1),
       unwritten_(purpose == Purpose::inference ? Fill::anything : Fill::zeros),
       works_(static_cast<std::size_t>(network.size())) {
+  if (pieces_at_a_time) {
+    const Index piece = kPieceRows + (together_ > 1 ? 2 * together_ : 0);
+    capacity_ = std::min(capacity, *pieces_at_a_time * piece);
+  }
   // Two threads keep to their own halves where sums are exchanged, but a core that
   // comes to the end of its rows fetches what follows them, and would take those lines
   // from the other core; not those of another page, though.
@@ -31,6 +38,7 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
   if (is_sparse_)
     entries_.emplace(network.in_features(), input_parts<T>(network.in_features()),
                      row_blocks(capacity_));
+  if (together_ > 1) allocate_tiles(tiled, n_threads);
 }
 
 template <class T>
@@ -74,6 +82,60 @@ void Pass<T>::allocate_gradients() {
       work(l).block_sums =
           allocate(row_blocks(capacity_) * dense->out_features, dense->in_features);
   }
+}
+
+template <class T>
+void Pass<T>::allocate_tiles(const std::vector<bool>& tiled, int n_threads) {
+  const Index groups = row_blocks(capacity_) * divide_up(block_rows_, kTileRows);
+  Index steps = 0;
+  for (Index l = 0; l < network_.size(); ++l) {
+    if (!tiled[static_cast<std::size_t>(l)]) continue;
+    const Dense& dense = *network_.get<Dense>(l);
+    const Index whole = whole_outputs<T>(dense);
+    tile_memory_.emplace_back(divide_up(whole, kLanes<T>), groups);
+    work(l).dy_tiles = tile_memory_.back().tiles;
+    steps = std::max({steps, tile_steps<T>(dense.in_features, dense.in_features),
+                      tile_steps<T>(dense.out_features, whole)});
+  }
+  for (int i = 0; i < n_threads; ++i)
+    tile_scratch_.emplace_back(block_rows_, steps, kUnitInputs * groups);
+}
+
+// Once a block is back, while its rows are near.
+template <class T>
+void Pass<T>::fill_tiles(Index block, Range rows) {
+  if constexpr (kUsesTiles<T>) {
+    if (!uses_tiles()) return;
+    for (Index l = 0; l < network_.size(); ++l) {
+      const LayerWork<T>& w = work(l);
+      if (!w.dy_tiles) continue;
+      const Range outputs{
+          0, divide_up(parameters_->template get<DenseState<T>>(l).whole, kLanes<T>)};
+      split_panels<false>(layer_rows(l, rows).dy, outputs, rows, block_groups_,
+                          w.dy_tiles.from(0, (block - blocks_.begin) * block_groups_));
+    }
+  }
+}
+
+// A unit's inputs of some blocks.
+template <class T>
+Tiles Pass<T>::strip_of(const GradientUnit& unit, Range blocks, Strip& strip) const {
+  const Range inputs = unit.dense.inputs;
+  const Range groups{blocks.begin * block_groups_, blocks.end * block_groups_};
+  const Tiles tiles{strip.memory.data(), groups.size()};
+  if constexpr (kUsesTiles<T>) {
+    if (strip.layer == unit.layer && strip.inputs == inputs && strip.groups == groups)
+      return tiles;
+    strip.layer = unit.layer;
+    strip.inputs = inputs;
+    strip.groups = groups;
+    for (Index block = blocks.begin; block < blocks.end; ++block) {
+      const Range rows = rows_of_block(block);
+      split_panels<true>(layer_rows(unit.layer, rows).x, inputs, rows, block_groups_,
+                         tiles.from(0, (block - blocks.begin) * block_groups_));
+    }
+  }
+  return tiles;
 }
 
 }  // namespace fastmlp

@@ -28,8 +28,8 @@ bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
               {x, nullptr, rows_});
   run_team(threads(execution), [&](const Member& member) {
     pass_.forward(
-        member, [&](Index block, Range rows, Ahead&) { pass_.fill(block, rows); },
-        [&](Index, Range rows, Ahead&) { unpack(pass_.output(rows), rows, to); });
+        member, [&](Index block, Range rows, Way<T>&) { pass_.fill(block, rows); },
+        [&](Index, Range rows, Way<T>&) { unpack(pass_.output(rows), rows, to); });
   });
   return !pass_.abandoned();
 }
@@ -60,8 +60,8 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
   run_team(threads(execution), [&](const Member& member) {
     pass_.each_block(member, [&](Index block, Range rows) {
       pack(gradient, rows, pass_.output_gradient(rows));
-      Ahead ahead = pass_.ahead_of(member);
-      pass_.backward_top(block, rows, ahead);
+      Way<T> way = pass_.way_of(member);
+      pass_.backward_top(block, rows, way);
     });
     pass_.backward_rest(member);
     member.barrier([] {});

@@ -38,7 +38,7 @@ void store_gradient(const Pass<T>& pass, const GradientUnit& unit,
     const Index end = std::min(columns, panels.end * L);
     put(sums, end - panels.begin * L, gradients[first + 1] + panels.begin * L);
   };
-  Ahead nothing;
+  Way<T> nothing;
   pass.sum_gradient(unit, scratch, nothing);
   deliver_gradient(unit.dense, in_features, scratch,
                    GradientSink{weights, narrow, biases});

@@ -31,12 +31,14 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
                        static_cast<double>(settings_.batch_size * network_.weights())),
       n_threads_(
           gradient_threads<T>(network_, settings_.batch_size, settings.n_threads)),
+      is_sparse_(suits_sparse<T>(network_, {data.x, nullptr, data.x.rows})),
+      tiled_(tiled_layers<T>(network_, settings_.batch_size, is_sparse_)),
       reporting_(settings.clip ? Reporting<T>::scikit_learn() : Reporting<T>::plain()),
-      parameters_(network_, Layout::both_ways),
+      parameters_(network_, Layout::both_ways, false, false, tiled_),
       state_(state),
       pass_(network_, settings_.batch_size, Pass<T>::Purpose::gradients,
-            pieces_at_a_time<T>(network_, settings_.batch_size, n_threads_),
-            suits_sparse<T>(network_, {data.x, nullptr, data.x.rows})),
+            pieces_at_a_time<T>(network_, settings_.batch_size, n_threads_), is_sparse_,
+            tiled_, n_threads_),
       rows_are_long_(has_long_rows(data.x)),
       weights_are_far_(network_.weights() * static_cast<Index>(sizeof(T)) > kNearBytes),
       units_(gradient_units<T>(network_)),
@@ -134,19 +136,19 @@ void Trainer<T>::rows_phase(const Member& member) {
   const auto& scratch = loss_scratch_[static_cast<std::size_t>(member.index)];
   pass_.forward(
       member,
-      [&](Index block, Range rows, Ahead& ahead) {
+      [&](Index block, Range rows, Way<T>& way) {
         pass_.fill(block, rows);
         expect_targets(data_.targets, order, rows, network_.out_features());
         if (!rows_are_long_) return;
         const Range next = pass_.rows_after(member, block);
         const Index end = rows_ - position_;
-        expect_rows(data_.x, order, {next.begin, std::min(next.end, end)}, ahead);
+        expect_rows(data_.x, order, {next.begin, std::min(next.end, end)}, way.ahead);
       },
-      [&](Index block, Range rows, Ahead& ahead) {
+      [&](Index block, Range rows, Way<T>& way) {
         block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
             loss_, pass_.output(rows), rows, data_.targets, order, weight, T(1),
             reporting_, pass_.output_gradient(rows), scratch);
-        pass_.backward_top(block, rows, ahead);
+        pass_.backward_top(block, rows, way);
       });
   pass_.backward_rest(member);
 }

@@ -74,7 +74,7 @@ class Trainer {
   bool is_time_up();
 
   void weights_phase(const Member& member);
-  void sum_pieces(const Member& member, Range mine);
+  void sum_pieces(const Member& member, Range mine, TileScratch<T>* tiles);
   void add_pieces(std::size_t unit, T* sums) const;
   const UnitSums<T>& piece_sums(Index piece) const {
     return piece_sums_[static_cast<std::size_t>(piece)];
@@ -99,6 +99,8 @@ class Trainer {
   double step_operations_;
   int n_threads_;
   Crowding crowding_;
+  bool is_sparse_;
+  std::vector<bool> tiled_;  // by layer
   Reporting<T> reporting_;
 
   Parameters<T> parameters_;

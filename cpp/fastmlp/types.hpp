@@ -30,6 +30,7 @@ struct Range {
   Index end = 0;
   constexpr Index size() const { return end - begin; }
   constexpr bool contains(Index i) const { return begin <= i && i < end; }
+  bool operator==(const Range&) const = default;
 };
 
 // Part `i` of `parts` contiguous parts whose sizes differ by one at most, larger ones

@@ -12,20 +12,22 @@ namespace fastmlp {
 // at hand. The last part's end is the update.
 template <class T>
 void Trainer<T>::weights_phase(const Member& member) {
+  const UsingTiles<T> unit_in_use(pass_.uses_tiles());
+  TileScratch<T>* const tiles = pass_.begin_gradient(member);
   T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
   const auto share = [&](int i) { return share_of_units(1, i, member.size); };
   const bool in_one_part = pass_.is_first_part() && pass_.is_last_part();
   const bool exchanges = member.size > 1 && pass_.exchanges();
-  if (exchanges) sum_pieces(member, share(member.index));
+  if (exchanges) sum_pieces(member, share(member.index), tiles);
   member.each_of_parts(share, [&](Index u) {
     const auto unit = static_cast<std::size_t>(u);
     T* const sums = in_one_part ? scratch : sums_so_far_->of(unit);
     if (exchanges) {
       add_pieces(unit, sums);
     } else if (network_.get<Dense>(units_[unit].layer)) {
-      Ahead ahead;
-      expect_around(unit, {0, pass_.pieces()}, pass_.is_last_part(), ahead);
-      pass_.sum_gradient(units_[unit], sums, ahead);
+      Way<T> way{Ahead(), tiles};
+      expect_around(unit, {0, pass_.pieces()}, pass_.is_last_part(), way.ahead);
+      pass_.sum_gradient(units_[unit], sums, way);
     }
     if (pass_.is_last_part()) unit_norm_[unit] = update(unit, sums);
   });
@@ -33,7 +35,7 @@ void Trainer<T>::weights_phase(const Member& member) {
 
 // All units of all pieces, while the member asks for what it will update: `mine`.
 template <class T>
-void Trainer<T>::sum_pieces(const Member& member, Range mine) {
+void Trainer<T>::sum_pieces(const Member& member, Range mine, TileScratch<T>* tiles) {
   const auto units = static_cast<Index>(units_.size());
   const auto share = [&](int i) {
     return share_of_units(pass_.pieces(), i, member.size);
@@ -42,10 +44,10 @@ void Trainer<T>::sum_pieces(const Member& member, Range mine) {
     const auto unit = static_cast<std::size_t>(i % units);
     if (!network_.get<Dense>(units_[unit].layer)) return;
     const Index piece = i / units;
-    Ahead ahead;
+    Way<T> way{Ahead(), tiles};
     const bool updates = pass_.is_last_part() && mine.contains(i % units);
-    expect_around(unit, {piece, piece + 1}, updates, ahead);
-    pass_.sum_piece(units_[unit], piece, false, piece_sums(piece).of(unit), ahead);
+    expect_around(unit, {piece, piece + 1}, updates, way.ahead);
+    pass_.sum_piece(units_[unit], piece, false, piece_sums(piece).of(unit), way);
   });
   member.barrier([] {});
 }
@@ -115,11 +117,12 @@ static auto parts(const std::array<State*, N>& states, Part&& part) {
 template <class T>
 void Trainer<T>::expect_around(std::size_t number, Range pieces, bool updates,
                                Ahead& ahead) const {
-  if (weights_are_far_)
+  const bool is_tiled = pass_.is_tiled(units_[number].layer);
+  if (weights_are_far_ && !is_tiled)
     expect_next_unit(number, pass_.rows_of_piece(pieces.begin), ahead);
   if (updates && (weights_are_far_ || n_threads_ > 1)) expect_updated(number, ahead);
   const auto& [layer, dense] = units_[number];
-  if (!weights_are_far_ || pass_.has_block_sums(layer)) return;
+  if (!weights_are_far_ || is_tiled || pass_.has_block_sums(layer)) return;
   constexpr Index most = 16;  // for which there is room
   Index piece = std::min(pieces.end, pieces.begin + most);
   while (--piece > pieces.begin) {
@@ -163,7 +166,10 @@ void Trainer<T>::expect_updated(std::size_t number, Ahead& ahead) const {
       expect(slot.weight.panels, dense.outputs, inputs, ahead);
     }
   }
-  expect(weights.weight.panels, dense.outputs, inputs, ahead, use);
+  const bool is_tiled = weights.is_tiled();  // that is what others have read
+  if (is_tiled) weights.expect_tiles(dense.inputs, dense.outputs, ahead, use);
+  expect(weights.weight.panels, dense.outputs, inputs, ahead,
+         is_tiled ? Use::read : use);
 }
 
 // Each block of the gradient is used up in L1.
@@ -195,6 +201,9 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* sums) {
   const auto narrow = [&](Index i, const T* gradient) {
     const auto block = [&](const State& s) { return s.narrow(i); };
     apply(penalized, unit.narrow * L, block, gradient);
+    if constexpr (kUsesTiles<T>) {
+      if (dense.is_tiled()) dense.fill_narrow_tile(i);
+    }
   };
   const auto biases = [&](Range panels, const T* gradient) {
     const auto lanes = [&](const State& s) { return s.bias.data() + panels.begin * L; };
@@ -202,6 +211,10 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* sums) {
   };
   deliver_gradient(unit, network_.width(layer), sums,
                    GradientSink{weights, narrow, biases});
+  if constexpr (kUsesTiles<T>) {
+    if (dense.is_tiled() && unit.narrow == 0)
+      dense.fill_tiles(unit.inputs, unit.outputs);
+  }
   return static_cast<double>(sum(squares));
 }
 

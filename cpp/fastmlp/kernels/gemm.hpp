@@ -231,7 +231,7 @@ void each_tile(Range panels, F&& f) {
 }  // namespace detail
 
 // y = finish(x w + b) for `rows` of x (Panels or RowMajor) and some panels of w; `bias`
-// is padded to whole panels. `done(panel)` follows each panel of y while it is in
+// is padded to whole panels. `done(panel, rows)` follows each panel of y while it is in
 // cache: that is where activations go that no `finish` can do.
 template <class Matrix, class T, class Finish, class Done>
 void multiply(const Matrix& x, Range rows, Panels<T> w, Range panels, const T* bias,
@@ -248,7 +248,7 @@ void multiply(const Matrix& x, Range rows, Panels<T> w, Range panels, const T* b
           detail::multiply_panels<count>(x, rows, weights, depth, bias, how, y, panel,
                                          ahead);
         });
-    for (Index p = tile.begin; p < tile.end; ++p) done(p);
+    for (Index p = tile.begin; p < tile.end; ++p) done(p, rows);
   });
 }
 

@@ -169,7 +169,7 @@ template <class Matrix, class T, class Finish, class Done>
                                 Range panels, const T* bias, const Finish& finish,
                                 Panels<T> y, Ahead& ahead, Done&& done) {
   const auto done_with = [&](Range some) {
-    for (Index p = some.begin; p < some.end; ++p) done(p);
+    for (Index p = some.begin; p < some.end; ++p) done(p, rows);
   };
   if (rows.size() > detail::kStreamedRows) {
     detail::each_tile<T>(panels, [&](Index panel, auto count) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "input.hpp"
-#include "narrow.hpp"
+#include "split.hpp"
 
 namespace fastmlp {
 
@@ -221,7 +221,7 @@ class GroupedEntries {
         starts_(static_cast<std::size_t>(blocks * (groups + 2))) {
     const Index panels = divide_up(columns, kLanes<T>);
     for (Index group = 0; group < groups; ++group) {
-      const Range own = even_part(panels, groups, group);
+      const Range own = input_part<T>(panels, groups, group);
       for (Index panel = own.begin; panel < own.end; ++panel)
         places_.push_back({static_cast<std::int32_t>(group),
                            static_cast<std::int32_t>(own.begin * kLanes<T>)});

@@ -69,11 +69,11 @@ void each_dense_unit(const Dense& layer, F&& f) {
   // few outputs are too little to share.
   const Index parts = std::max(needed, std::min(kMostParts, inputs / 2));
   for (Index i = 0; i < parts; ++i) {
-    const Range part = even_part(inputs, parts, i);
+    const Range part = input_part<T>(inputs, parts, i);
     for (Index j = 0; j < whole; j += Tile<T>::panels)
       f(DenseUnit{part, {j, std::min(whole, j + Tile<T>::panels)}});
     if (narrow > 0 && i < needed)
-      f(DenseUnit{even_part(inputs, needed, i), {whole, whole + 1}, narrow});
+      f(DenseUnit{input_part<T>(inputs, needed, i), {whole, whole + 1}, narrow});
   }
 }
 
@@ -96,6 +96,12 @@ struct GradientPiece {
   bool adds;     // to what came before them
 };
 
+// The same as tiles, if that is how they are multiplied, beginning with the unit's.
+struct GradientTiles {
+  Tiles x, dy;
+  Index groups = 0;  // of rows
+};
+
 template <int P, class T>
 void sum_whole(const DenseUnit& unit, Panels<T> x, Panels<T> dy,
                const GradientPiece& piece, T* sums, Ahead& ahead) {
@@ -104,6 +110,20 @@ void sum_whole(const DenseUnit& unit, Panels<T> x, Panels<T> dy,
     weight_gradient<P>(x, i, dy, unit.outputs.begin, piece.rows, piece.adds,
                        sums + (i - unit.inputs.begin) * L * L, unit.panel_size<T>(),
                        ahead);
+}
+
+// A piece of a unit's gradient from tiles of some groups of rows.
+template <class T>
+void sum_tiles(const DenseUnit& unit, Tiles x, Tiles dy, Index groups, bool adds,
+               T* sums, Ahead& ahead) {
+  const Index size = unit.weights_size<T>();
+  alignas(kAlignment) T scratch[kUnitSize<T>];
+  T* const to = adds ? scratch : sums;
+  multiply_tiles(x, unit.inputs.size(), dy, unit.outputs.size(), groups, to,
+                 unit.panel_size<T>(), ahead);
+  if (!adds) return;
+  for (Index i = 0; i < size; i += Vec<T>::size)
+    (Vec<T>::load(sums + i) + Vec<T>::load(scratch + i)).store(sums + i);
 }
 
 // The blocks' sums for a unit's inputs, added up: [panel of inputs][output][lane].
@@ -125,11 +145,14 @@ void add_blocks(const DenseUnit& unit, Panels<T> block_sums, const GradientPiece
 // where there is an input gradient.
 template <class T>
 void sum_gradient(const DenseUnit& unit, Panels<T> x, Panels<T> dy,
-                  Panels<T> block_sums, const GradientPiece& piece, T* sums,
-                  Ahead& ahead) {
+                  Panels<T> block_sums, const GradientTiles& tiles,
+                  const GradientPiece& piece, T* sums, Ahead& ahead) {
   constexpr int P = Tile<T>::panels;
   const Range rows = piece.rows;
-  if (block_sums) {
+  if (tiles.x) {
+    if constexpr (kUsesTiles<T>)
+      sum_tiles(unit, tiles.x, tiles.dy, tiles.groups, piece.adds, sums, ahead);
+  } else if (block_sums) {
     add_blocks(unit, block_sums, piece, sums);
   } else if (unit.narrow > 0) {
     weight_gradient_narrow(x, unit.inputs, dy.at(unit.outputs.begin, rows.begin),

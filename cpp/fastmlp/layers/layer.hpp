@@ -27,6 +27,7 @@ template <class T>
 struct LayerWork {
   LayerRows<T> rows;
   Panels<T> block_sums;      // see dense_backward
+  Tiles dy_tiles;            // for the weight gradient
   BatchStatistics<T> batch;  // of a batch norm
 };
 

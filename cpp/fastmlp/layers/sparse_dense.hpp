@@ -7,7 +7,7 @@ namespace fastmlp {
 
 template <class T, class Done>
 void dense_forward(const DenseState<T>& state, const SparseRows& x, Panels<T> y,
-                   Range panels, Range rows, Floor<T> floor, Ahead&, Done&& done) {
+                   Range panels, Range rows, Floor<T> floor, Way<T>&, Done&& done) {
   const Index end = divide_up(state.whole, kLanes<T>);
   const Range whole{std::min(panels.begin, end), std::min(panels.end, end)};
   const auto multiply_by = [&](const auto& weights) {
@@ -23,7 +23,7 @@ void dense_forward(const DenseState<T>& state, const SparseRows& x, Panels<T> y,
     multiply_sparse_narrow(x, rows, state.few_outputs(), y.columns - state.whole,
                            state.bias.data() + state.whole, floor,
                            y.at(last, rows.begin));
-  for (Index p = panels.begin; p < panels.end; ++p) done(p);
+  for (Index p = panels.begin; p < panels.end; ++p) done(p, rows);
 }
 
 // f(columns of the unit, chains) for those whose sums dense rows add up in several

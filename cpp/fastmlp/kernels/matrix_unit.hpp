@@ -1,0 +1,217 @@
+// Products of tiles on a matrix unit (Intel's AMX: "Intel Architecture Instruction Set
+// Extensions Programming Reference", chapter 3), two rows and two columns of tiles at a
+// time. The order of a sum follows from shapes alone.
+#pragma once
+
+#include "split.hpp"
+
+namespace fastmlp {
+
+// The gradient's left operand: a gradient unit's inputs, for some groups of rows. Units
+// with the same inputs take turns with it.
+struct Strip {
+  Buffer<Tiles::Pair> memory;
+  Index layer = -1;   // none
+  Range inputs = {};  // panels
+  Range groups = {};
+};
+
+// What a thread multiplies tiles with: a row block as left operand, sums of two panels,
+// and a strip.
+template <class T>
+struct TileScratch {
+  Buffer<Tiles::Pair> rows;
+  Buffer<T> sums;
+  Strip strip;
+
+  TileScratch(Index most_rows, Index most_steps, Index strip_tiles)
+      : rows(divide_up(most_rows, Tiles::kLines) * most_steps * Tiles::kTile),
+        sums(2 * round_up(most_rows, Tiles::kLines) * kLanes<T>),
+        strip{Buffer<Tiles::Pair>(strip_tiles * Tiles::kTile)} {}
+};
+
+// The calling thread may use the unit while one lives, if it is `used`; nobody else in
+// this thread may meanwhile.
+template <class T>
+class UsingTiles {
+ public:
+  explicit UsingTiles(bool used) : used_(used) {
+    if constexpr (kUsesTiles<T>) {
+      if (!used_) return;
+      const struct alignas(kAlignment) {
+        std::uint8_t palette = 1;
+        std::uint8_t start = 0;
+        std::uint8_t reserved[14] = {};
+        std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+        std::uint8_t lines[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+      } shapes;
+      asm volatile("ldtilecfg %0" : : "m"(shapes));
+    }
+  }
+  ~UsingTiles() {
+    if constexpr (kUsesTiles<T>) {
+      if (used_) asm volatile("tilerelease");
+    }
+  }
+  UsingTiles(const UsingTiles&) = delete;
+  UsingTiles& operator=(const UsingTiles&) = delete;
+
+ private:
+  bool used_;
+};
+
+namespace detail {
+
+template <int tile>
+[[gnu::always_inline]] inline void load_tile(const void* from) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2"
+               :
+               : "r"(from), "r"(Index{kAlignment}), "i"(tile)
+               : "memory");
+}
+template <int tile>
+[[gnu::always_inline]] inline void store_tile(void* to) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)"
+               :
+               : "r"(to), "r"(Index{kAlignment}), "i"(tile)
+               : "memory");
+}
+template <int tile>
+[[gnu::always_inline]] inline void clear_tile() {
+  asm volatile("tilezero %%tmm%c0" : : "i"(tile));
+}
+template <int sum, int left, int right>
+[[gnu::always_inline]] inline void add_product() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0"
+               :
+               : "i"(sum), "i"(left), "i"(right));
+}
+
+// Lines of memory that may be asked for with a product of parts.
+inline constexpr int kLinesWithTiles = 2;
+
+// Sums of R x C tiles: sums(r, c) = sum over steps of a(r) b(c). The unit has eight
+// registers: four for sums, two for each operand. The six products of parts come in
+// such an order that each shares an operand with the one before it.
+template <int R, int C, class T>
+[[gnu::noinline]] void multiply_tiles(const Tiles::Pair* a, Index a_stride,
+                                      const Tiles::Pair* b, Index b_stride, Index steps,
+                                      T* sums, Index sums_stride, Ahead& ahead) {
+  const auto each_sum = [&](auto&& f) __attribute__((always_inline)) {
+    unrolled<R, C>([&](auto r, auto c) __attribute__((always_inline)) {
+      f(std::integral_constant<int, 2 * r + c>{},
+        sums + r * Tiles::kPart + c * sums_stride);
+    });
+  };
+  each_sum([](auto tile, T*) __attribute__((always_inline)) { clear_tile<tile>(); });
+  const auto left = [&](Index part) __attribute__((always_inline)) {
+    unrolled<R>([&](auto r) __attribute__((always_inline)) {
+      load_tile<4 + r>(a + r * a_stride + part * Tiles::kPart);
+    });
+  };
+  const auto right = [&](Index part) __attribute__((always_inline)) {
+    unrolled<C>([&](auto c) __attribute__((always_inline)) {
+      load_tile<6 + c>(b + c * b_stride + part * Tiles::kPart);
+    });
+  };
+  const auto product = [&]() __attribute__((always_inline)) {
+    unrolled<R, C>([&](auto r, auto c) __attribute__((always_inline)) {
+      add_product<2 * r + c, 4 + r, 6 + c>();
+    });
+    ahead.ask<kLinesWithTiles>();
+  };
+  for (; steps > 0; --steps, a += Tiles::kTile, b += Tiles::kTile) {
+    right(0), left(2), product();
+    left(1), product();
+    right(1), product();
+    left(0), product();
+    right(2), product();
+    right(0), product();
+  }
+  each_sum([](auto tile, T* at)
+               __attribute__((always_inline)) { store_tile<tile>(at); });
+}
+
+}  // namespace detail
+
+// sums(row, column) = sum over some steps of a(row) b(column), for so many tiles of
+// rows and columns; a column's sums follow one another.
+template <class T>
+void multiply_tiles(Tiles a, Index rows, Tiles b, Index columns, Index steps, T* sums,
+                    Index sums_stride, Ahead& ahead) {
+  constexpr std::integral_constant<int, 1> one;
+  constexpr std::integral_constant<int, 2> two;
+  each_piece({0, columns}, 2, [&](Range c) {
+    T* to = sums + c.begin * sums_stride;
+    each_piece({0, rows}, 2, [&](Range r) {
+      const auto multiply = [&](auto R, auto C) {
+        detail::multiply_tiles<R, C>(a.at(r.begin), a.steps * Tiles::kTile,
+                                     b.at(c.begin), b.steps * Tiles::kTile, steps, to,
+                                     sums_stride, ahead);
+      };
+      if (r.size() == 2) {
+        c.size() == 2 ? multiply(two, two) : multiply(two, one);
+      } else {
+        c.size() == 2 ? multiply(one, two) : multiply(one, one);
+      }
+      to += r.size() * Tiles::kPart;
+    });
+  });
+}
+
+// Some steps of some tiles will be wanted.
+inline void expect(Tiles tiles, Range some, Range steps, Ahead& ahead,
+                   Use use = Use::read) {
+  constexpr Index bytes = Tiles::kTile * static_cast<Index>(sizeof(Tiles::Pair));
+  for (Index tile = some.end; tile-- > some.begin;)
+    ahead.add(tiles.at(tile, steps.begin), steps.size() * bytes, use);
+}
+
+namespace detail {
+
+// y = finish(x w + bias) for some panels of y.
+template <class T, class Finish, class Done>
+void multiply_block(Tiles x, Range rows, Tiles w, Range panels, const T* bias,
+                    const Finish& finish, Panels<T> y, T* sums, bool asks, Ahead& ahead,
+                    Done& done) {
+  constexpr Index L = kLanes<T>;
+  const Index tiles = divide_up(rows.size(), Tiles::kLines);
+  const Index stride = tiles * Tiles::kPart;
+  each_piece(panels, 2, [&](Range two) {
+    const Range next{two.end, std::min(panels.end, two.end + 2)};
+    if (asks) expect(w, next, {0, w.steps}, ahead);
+    multiply_tiles(x, tiles, w.from(two.begin, 0), two.size(), w.steps, sums, stride,
+                   ahead);
+    for (Index p = two.begin; p < two.end; ++p) {
+      const T* const sum = sums + (p - two.begin) * stride;
+      const auto ready = finish.from(p, rows.begin);
+      const Vec<T> added = Vec<T>::load(bias + p * L);
+      T* const to = y.at(p, rows.begin);
+      for (Index i = 0; i < rows.size() * L; i += L)
+        ready(Vec<T>::load(sum + i) + added, 0, i).store(to + i);
+      done(p, rows);
+    }
+  });
+}
+
+}  // namespace detail
+
+// y = finish(x w + bias) for some panels of y; `done(panel, rows)` follows parts of
+// each. Of x's columns, `in_pairs` are taken by pairs of panels. A few rows at a time,
+// which stay near, or all of them where the weights do not.
+template <class T, class Finish, class Done>
+void multiply(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range panels,
+              const T* bias, const Finish& finish, Panels<T> y, TileScratch<T>& scratch,
+              Ahead& ahead, Done&& done) {
+  constexpr Index near = Index{1} << 20;
+  const Index bytes = panels.size() * w.steps * Tiles::kTile * 4;
+  const Index at_once = bytes <= near ? 2 * Tiles::kLines : rows.size();
+  const Tiles in{scratch.rows.data(), w.steps};
+  each_piece(rows, at_once, [&](Range some) {
+    split_rows(x, some, in_pairs, in);
+    detail::multiply_block(in, some, w, panels, bias, finish, y, scratch.sums.data(),
+                           bytes > near, ahead, done);
+  });
+}
+
+}  // namespace fastmlp
