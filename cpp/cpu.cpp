@@ -14,8 +14,9 @@
 #endif
 
 // Whether there is Intel's AMX for bfloat16, and the system lets this process use it:
-// Linux wants to be asked, once for all threads (its documentation, "x86/xstate").
-bool has_matrix_unit() {
+// Linux wants to be asked, once for all threads (its documentation, "x86/xstate"), and
+// refuses alternate signal stacks without room for its registers from then on.
+static bool has_matrix_unit() {
 #if defined(__linux__) && defined(__x86_64__)
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;

@@ -30,12 +30,12 @@ bool exchanges_sums(const Network& network, Index rows);
 // a small batch, its halves or, of many rows, every two blocks.
 Index gradient_pieces(const Network& network, Index rows);
 
-// No piece has more rows.
+// No piece has more rows, or two groups of 32 more where layers take tiles.
 inline constexpr Index kPieceRows = 320;  // deltas of one tile stay in L1
 
 // The layers, by number, for which a matrix unit takes less time than registers: large
 // ones and many rows, since operands must be taken apart first, and rows are padded.
-// By shapes alone.
+// By shapes, and whether the input is taken sparse.
 template <class T>
 std::vector<bool> tiled_layers(const Network& network, Index rows, bool is_sparse);
 

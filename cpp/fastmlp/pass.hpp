@@ -97,7 +97,7 @@ class Pass {
   Way<T> way_of(const Member& member) {
     return {Ahead(member.size > 1 && !exchanges_), tile_scratch(member)};
   }
-  // Before a member sums the gradient.
+  // Before a member sums the gradient of rows that are new: no strip is theirs yet.
   TileScratch<T>* begin_gradient(const Member& member) {
     TileScratch<T>* const scratch = tile_scratch(member);
     if (scratch) scratch->strip.layer = -1;
@@ -213,7 +213,7 @@ class Pass {
 
   const Network& network_;
   std::optional<Index> pieces_at_a_time_;
-  Index together_;           // rows that no block divides: groups of tiles
+  Index together_;           // rows that stay in one block: groups of tiles
   Index capacity_;           // rows of a part
   Index block_rows_;         // of a row block, at most
   bool is_sparse_;           // its input

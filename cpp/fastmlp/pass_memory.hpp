@@ -23,6 +23,7 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
       unwritten_(purpose == Purpose::inference ? Fill::anything : Fill::zeros),
       works_(static_cast<std::size_t>(network.size())) {
   if (pieces_at_a_time) {
+    // Blocks of whole groups: 640 rows have pieces of 384 and 256.
     const Index piece = kPieceRows + (together_ > 1 ? 2 * together_ : 0);
     capacity_ = std::min(capacity, *pieces_at_a_time * piece);
   }

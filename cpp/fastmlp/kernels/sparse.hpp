@@ -214,7 +214,8 @@ class GroupedEntries {
   };
   using Entries = std::span<const Entry>;
 
-  // Of so many blocks at most; groups are even parts of the panels of `columns`.
+  // Of so many blocks at most; groups are parts (input_part) of the panels of
+  // `columns`.
   GroupedEntries(Index columns, Index groups, Index blocks)
       : groups_(groups),
         blocks_(blocks),

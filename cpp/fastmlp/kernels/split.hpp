@@ -7,7 +7,8 @@
 // Computations", ARITH 2019.)
 //
 // Infinity has no such parts: it becomes NaN, and so does what rounds to it, beyond
-// 3.39e38. Of numbers below 2^-110 parts are lost: the unit takes subnormal ones for 0.
+// 3.39e38. Of numbers below 2^-103 third parts are lost, from 2^-118 on second ones:
+// the unit takes subnormal numbers for 0.
 #pragma once
 
 #include "narrow.hpp"
@@ -160,10 +161,11 @@ void split_rows(Panels<T> x, Range rows, Index in_pairs, Tiles to) {
   });
 }
 
-// Panels of x by groups of 32 rows, as the operands of a product that sums over rows: a
-// right one or, transposed, a left one. So many groups; rows they lack count as zero.
+// Rows in a group, whose halves a tile pairs.
 inline constexpr Index kTileRows = 2 * Tiles::kLines;
 
+// Panels of x by groups of rows, as the operands of a product that sums over rows: a
+// right one or, transposed, a left one. So many groups; rows they lack count as zero.
 template <bool transposed, class T>
 void split_panels(Panels<T> x, Range panels, Range rows, Index groups, Tiles to) {
   for (Index p = panels.begin; p < panels.end; ++p) {

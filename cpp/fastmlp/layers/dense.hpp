@@ -33,12 +33,12 @@ bool is_narrow(const Dense& layer) {
 
 // How a Dense layer holds its weights.
 enum class Layout {
-  in_place,   // where they are in the array that is loaded: for sparse rows
-  plain,      // the same but for the last few outputs: to be read once
-  packed,     // for the forward product
-  both_ways,  // for that and the input gradient
-  tiled,      // packed, and in tiles of a matrix unit for the forward product
-  tiled_both_ways,
+  in_place,         // where they are in the array that is loaded: for sparse rows
+  plain,            // the same but for the last few outputs: to be read once
+  packed,           // for the forward product
+  both_ways,        // for that and the input gradient
+  tiled,            // packed, and in tiles of a matrix unit for the forward product
+  tiled_both_ways,  // that, and in tiles for the input gradient
 };
 
 // Outputs that fill whole panels, or nearly.
@@ -55,7 +55,7 @@ template <class T>
 struct DenseState {
   PanelBuffer<T> weight;        // (inputs, whole)
   PanelBuffer<T> transposed;    // (outputs, inputs); only the last few rows where no
-                                // input gradient is asked for
+                                // input gradient is asked for, or tiles give it
   RowMajor<T> plain;            // (inputs, whole), in place of `weight`; borrowed. In
                                 // place, all outputs
   TileBuffer tiles;             // (inputs, whole)
@@ -139,6 +139,7 @@ struct DenseState {
   // Where weights have changed: between panels of inputs and of outputs, beginning with
   // even numbers, or between a panel of inputs and the last few outputs.
   void fill_tiles(Range inputs, Range outputs) {
+    static_assert(Tile<T>::panels % 2 == 0, "units of outputs share no tile");
     constexpr Index L = kLanes<T>;
     const Panels<T> w = weight.panels;
     const auto half = [&](Index i, Index j) {
@@ -178,7 +179,8 @@ struct DenseState {
   Buffer<T> zero_;  // the "bias" of the input gradient
 };
 
-// What goes with a thread on the way of a row block through the layers.
+// What goes with a thread on the way of a row block through the layers, and when it
+// sums their gradient.
 template <class T>
 struct Way {
   Ahead ahead{};
