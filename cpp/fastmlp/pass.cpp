@@ -12,7 +12,6 @@ void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parame
   // A last batch might where the others do not: then it does not either.
   exchanges_ = apart_ > 0 && exchanges_sums(network_, settings.rows);
   batch_blocks_ = row_blocks(settings.rows);
-  block_groups_ = divide_up(rows_of_block(0).size(), kTileRows);
   batch_pieces_ = gradient_pieces(network_, settings.rows);
   parts_ = pieces_at_a_time_ ? divide_up(batch_pieces_, *pieces_at_a_time_) : 1;
   begin_part(0);
@@ -232,7 +231,7 @@ void Pass<T>::backward_top(Index block, Range rows, Way<T>& way) {
   const auto& norms = network_.batch_norms();
   backward_rows(network_.size(), bottom_of(norms.size()), block, rows, way);
   if (norms.empty()) {
-    fill_tiles(block, rows);
+    fill_tiles(rows);
   } else {
     const LayerRows<T> w = layer_rows(norms.back(), rows);
     batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms.back()).batch);
@@ -253,7 +252,7 @@ void Pass<T>::backward_rest(const Member& member) {
         const LayerRows<T> w = layer_rows(norms[i - 1], rows);
         batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms[i - 1]).batch);
       } else {
-        fill_tiles(block, rows);
+        fill_tiles(rows);
       }
     });
   }
@@ -274,9 +273,9 @@ void Pass<T>::sum_piece(const GradientUnit& unit, Index piece, Range near, bool 
   GradientTiles tiles;
   if (const Tiles dy = work(unit.layer).dy_tiles; dy && unit.dense.narrow == 0) {
     const Tiles x = strip_of(unit, near, way.scratch->strip);
-    tiles = {x.from(0, (blocks.begin - near.begin) * block_groups_),
-             dy.from(unit.dense.outputs.begin, in_part.begin * block_groups_),
-             blocks.size() * block_groups_};
+    tiles = {x.from(0, group_of(rows) - group_of(rows_of(near))),
+             dy.from(unit.dense.outputs.begin, group_of(rows)),
+             divide_up(rows.size(), kTileRows)};
   }
   fastmlp::sum_gradient(unit.dense, w.x, w.dy, work(unit.layer).block_sums, tiles,
                         {rows, in_part, adds}, sums, way.ahead);

@@ -204,7 +204,9 @@ class Pass {
     if (tile_scratch_.empty()) return nullptr;
     return &tile_scratch_[static_cast<std::size_t>(member.index)];
   }
-  void fill_tiles(Index block, Range rows);
+  // The first group of some rows; blocks consist of whole ones, but for the last.
+  Index group_of(Range rows) const { return (rows.begin - rows_.begin) / kTileRows; }
+  void fill_tiles(Range rows);
   Tiles strip_of(const GradientUnit& unit, Range blocks, Strip& strip) const;
   // `near`: the blocks whose inputs are kept at hand for the units after this one.
   void sum_piece(const GradientUnit& unit, Index piece, Range near, bool adds, T* sums,
@@ -230,7 +232,6 @@ class Pass {
   PassSettings<T> settings_;
   bool exchanges_ = false;
   Index batch_blocks_ = 1;
-  Index block_groups_ = 1;  // of rows in tiles
   Index batch_pieces_ = 1;
   Index parts_ = 1;
   Index part_ = 0;

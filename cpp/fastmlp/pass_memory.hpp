@@ -87,7 +87,7 @@ void Pass<T>::allocate_gradients() {
 
 template <class T>
 void Pass<T>::allocate_tiles(const std::vector<bool>& tiled, int n_threads) {
-  const Index groups = row_blocks(capacity_) * divide_up(block_rows_, kTileRows);
+  const Index groups = divide_up(capacity_, kTileRows);
   Index steps = 0;
   for (Index l = 0; l < network_.size(); ++l) {
     if (!tiled[static_cast<std::size_t>(l)]) continue;
@@ -104,7 +104,7 @@ void Pass<T>::allocate_tiles(const std::vector<bool>& tiled, int n_threads) {
 
 // Once a block is back, while its rows are near.
 template <class T>
-void Pass<T>::fill_tiles(Index block, Range rows) {
+void Pass<T>::fill_tiles(Range rows) {
   if constexpr (kUsesTiles<T>) {
     if (!uses_tiles()) return;
     for (Index l = 0; l < network_.size(); ++l) {
@@ -112,8 +112,8 @@ void Pass<T>::fill_tiles(Index block, Range rows) {
       if (!w.dy_tiles) continue;
       const Range outputs{
           0, divide_up(parameters_->template get<DenseState<T>>(l).whole, kLanes<T>)};
-      split_panels<false>(layer_rows(l, rows).dy, outputs, rows, block_groups_,
-                          w.dy_tiles.from(0, (block - blocks_.begin) * block_groups_));
+      split_panels<false>(layer_rows(l, rows).dy, outputs, rows,
+                          w.dy_tiles.from(0, group_of(rows)));
     }
   }
 }
@@ -122,18 +122,18 @@ void Pass<T>::fill_tiles(Index block, Range rows) {
 template <class T>
 Tiles Pass<T>::strip_of(const GradientUnit& unit, Range blocks, Strip& strip) const {
   const Range inputs = unit.dense.inputs;
-  const Range groups{blocks.begin * block_groups_, blocks.end * block_groups_};
-  const Tiles tiles{strip.memory.data(), groups.size()};
+  const Range all = rows_of(blocks);
+  const Tiles tiles{strip.memory.data(), divide_up(all.size(), kTileRows)};
   if constexpr (kUsesTiles<T>) {
-    if (strip.layer == unit.layer && strip.inputs == inputs && strip.groups == groups)
+    if (strip.layer == unit.layer && strip.inputs == inputs && strip.rows == all)
       return tiles;
     strip.layer = unit.layer;
     strip.inputs = inputs;
-    strip.groups = groups;
+    strip.rows = all;
     for (Index block = blocks.begin; block < blocks.end; ++block) {
       const Range rows = rows_of_block(block);
-      split_panels<true>(layer_rows(unit.layer, rows).x, inputs, rows, block_groups_,
-                         tiles.from(0, (block - blocks.begin) * block_groups_));
+      split_panels<true>(layer_rows(unit.layer, rows).x, inputs, rows,
+                         tiles.from(0, group_of(rows) - group_of(all)));
     }
   }
   return tiles;

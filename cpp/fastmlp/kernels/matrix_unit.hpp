@@ -7,13 +7,13 @@
 
 namespace fastmlp {
 
-// The gradient's left operand: a gradient unit's inputs, for some groups of rows. Units
-// with the same inputs take turns with it.
+// The gradient's left operand: a gradient unit's inputs, for some rows. Units with the
+// same inputs take turns with it.
 struct Strip {
   Buffer<Tiles::Pair> memory;
   Index layer = -1;   // none
   Range inputs = {};  // panels
-  Range groups = {};
+  Range rows = {};
 };
 
 // What a thread multiplies tiles with: a row block as left operand, sums of two panels,
@@ -204,7 +204,8 @@ void multiply(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range panels,
               const T* bias, const Finish& finish, Panels<T> y, TileScratch<T>& scratch,
               Ahead& ahead, Done&& done) {
   constexpr Index near = Index{1} << 20;
-  const Index bytes = panels.size() * w.steps * Tiles::kTile * 4;
+  const Index bytes =
+      panels.size() * w.steps * Tiles::kTile * static_cast<Index>(sizeof(Tiles::Pair));
   const Index at_once = bytes <= near ? 2 * Tiles::kLines : rows.size();
   const Tiles in{scratch.rows.data(), w.steps};
   each_piece(rows, at_once, [&](Range some) {

@@ -165,23 +165,24 @@ void split_rows(Panels<T> x, Range rows, Index in_pairs, Tiles to) {
 inline constexpr Index kTileRows = 2 * Tiles::kLines;
 
 // Panels of x by groups of rows, as the operands of a product that sums over rows: a
-// right one or, transposed, a left one. So many groups; rows they lack count as zero.
+// right one or, transposed, a left one. Rows that the last one lacks count as zero.
 template <bool transposed, class T>
-void split_panels(Panels<T> x, Range panels, Range rows, Index groups, Tiles to) {
+void split_panels(Panels<T> x, Range panels, Range rows, Tiles to) {
   for (Index p = panels.begin; p < panels.end; ++p) {
     Tiles::Pair* at = to.at(p - panels.begin);
-    for (Index row = rows.begin; row < rows.begin + groups * kTileRows;
-         row += kTileRows, at += Tiles::kTile) {
+    each_piece(rows, kTileRows, [&](Range group) {
       const auto half = [&](Index from) {
         return TileHalf<T>{x.at(p, from),
-                           std::clamp<Index>(rows.end - from, 0, Tiles::kLines)};
+                           std::clamp<Index>(group.end - from, 0, Tiles::kLines)};
       };
+      const Index middle = group.begin + Tiles::kLines;
       if constexpr (transposed) {
-        split_transposed(half(row), half(row + Tiles::kLines), at);
+        split_transposed(half(group.begin), half(middle), at);
       } else {
-        split(half(row), half(row + Tiles::kLines), at);
+        split(half(group.begin), half(middle), at);
       }
-    }
+      at += Tiles::kTile;
+    });
   }
 }
 
