@@ -15,11 +15,13 @@ from reference import same_bits, worst_error
 # Whole panels and partial ones, odd and even numbers of them, and last few outputs.
 widths = pytest.mark.parametrize(
     "widths",
-    [(112, 256, 3), (150, 260, 133, 10), (129, 257, 244, 1), (20, 300, 120, 130, 2)],
+    [(112, 256, 3), (150, 260, 133, 10), (529, 257, 244, 1), (20, 520, 300, 530, 2)],
     ids=str,
 )
 # Rows that fill tiles and those that do not; in one piece, in two, and in parts.
-batch_sizes = pytest.mark.parametrize("batch_size", [128, 200, 256, 293, 640, 1600])
+batch_sizes = pytest.mark.parametrize(
+    "batch_size", [128, 143, 200, 256, 264, 293, 640, 1600]
+)
 
 
 def draw(widths, n, scale=1.0):
@@ -79,7 +81,7 @@ def test_gradients_are_those_of_float64(core, widths, batch_size, activation, fi
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e30])
 def test_gradients_of_small_and_large_numbers(core, scale):
     """A bfloat16 has the exponents of a float32."""
-    layers, data = [("dense", (128, 256))], draw((128, 256), 256, scale)
+    layers, data = [("dense", (260, 300))], draw((260, 300), 256, scale)
     parameters = [p * np.float32(1 / scale) for p in start(core, layers)]
     _, velocities, _ = train(core, layers, data, parameters, 256)
     _, gradients = gradient(reference.Network(layers), data, parameters)
@@ -109,7 +111,7 @@ def test_bits_do_not_depend_on_threads(core, widths, batch_size, norm):
 @pytest.mark.parametrize("array", [0, 2])  # the weights of both wide layers
 def test_a_number_that_is_not_finite_stays_so(core, value, array):
     """NaN spreads to all that depends on it; tiles make NaN of infinity."""
-    layers, data = core.stack("tanh", (128, 256, 130, 5)), draw((128, 5), 256)
+    layers, data = core.stack("tanh", (260, 300, 258, 5)), draw((260, 5), 256)
     parameters = start(core, layers)
     parameters[array][3, 7] = value
     trained, _, curve = train(core, layers, data, parameters, 256)

@@ -14,6 +14,12 @@ Index numbers_of_row(const Network& network) {
   return numbers;
 }
 
+// Whether ReLU follows a layer at once, and so makes zeros of its outputs' gradients.
+bool is_gated(const Network& network, Index l) {
+  const auto* next = l + 1 < network.size() ? network.get<Activation>(l + 1) : nullptr;
+  return next && std::holds_alternative<Relu>(*next);
+}
+
 }  // namespace
 
 bool exchanges_sums(const Network& network, Index rows) {
@@ -68,12 +74,15 @@ int gradient_threads(const Network& network, Index rows, int wanted) {
 template <class T>
 std::vector<bool> tiled_layers(const Network& network, Index rows, bool is_sparse) {
   std::vector<bool> tiled(static_cast<std::size_t>(network.size()));
-  constexpr Index least_rows = 128, least_width = 112, least_work = 128 * 256;
+  constexpr Index least_rows = 128;
   const Index padded = round_up(rows, kTileRows);
   if (!kUsesTiles<T> || rows < least_rows || 8 * padded > 9 * rows) return tiled;
   for (Index l = is_sparse ? 1 : 0; l < network.size(); ++l) {
     const auto* dense = network.get<Dense>(l);
     if (!dense) continue;
+    // With gradients that are half zeros the unit's clock is a fifth higher.
+    const Index times = is_gated(network, l) ? 1 : 2;
+    const Index least_width = times * 112, least_work = times * 128 * 256;
     const Index width = std::min(dense->in_features, whole_outputs<T>(*dense));
     tiled[static_cast<std::size_t>(l)] =
         width >= least_width && width * rows >= least_work;

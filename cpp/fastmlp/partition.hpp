@@ -9,7 +9,8 @@
 
 namespace fastmlp {
 
-// A batch is cut into row blocks by its size alone; blocks go to threads as a whole.
+// A batch is cut into row blocks by its size alone (in whole groups of 32 where layers
+// take tiles); blocks go to threads as a whole.
 // Every block reads all weights again, so they are larger where enough of them are left
 // for many threads (large weights: 4 % of a training's time). Never more for fewer
 // rows: the last batch of an epoch uses the arrays of the others.
@@ -35,7 +36,7 @@ inline constexpr Index kPieceRows = 320;  // deltas of one tile stay in L1
 
 // The layers, by number, for which a matrix unit takes less time than registers: large
 // ones and many rows, since operands must be taken apart first, and rows are padded.
-// By shapes, and whether the input is taken sparse.
+// By shapes, what follows a layer, and whether the input is taken sparse.
 template <class T>
 std::vector<bool> tiled_layers(const Network& network, Index rows, bool is_sparse);
 
