@@ -30,6 +30,47 @@ def test_level(run_python, level):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# Of Linux: its number of arch_prctl, and what that is asked.
+permissions = """
+import ctypes
+found = ctypes.c_uint64()
+assert ctypes.CDLL(None).syscall(158, 0x1022, ctypes.byref(found)) == 0
+print(found.value >> 18 & 1)
+"""
+
+# Too small for the matrix unit's registers.
+small_signal_stack = """
+import ctypes
+class Stack(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("flags", ctypes.c_int),
+                ("size", ctypes.c_size_t)]
+data = ctypes.create_string_buffer(8192)
+stack = Stack(ctypes.addressof(data), 0, 8192)
+assert ctypes.CDLL(None).sigaltstack(ctypes.byref(stack), None) == 0
+"""
+
+needs_matrix_unit = pytest.mark.skipif(
+    "x86_64_v4_amx" not in _core.levels, reason="there is no matrix unit here"
+)
+
+
+@needs_matrix_unit
+@pytest.mark.parametrize("level", _core.levels)
+def test_permission_is_asked_for_the_level_that_runs(run_python, level):
+    done = run_python("import fastmlp" + permissions, FASTMLP_LEVEL=level)
+    assert int(done.stdout) == (level == "x86_64_v4_amx")
+
+
+@needs_matrix_unit
+def test_the_next_level_runs_where_the_system_refuses(run_python):
+    script = small_signal_stack + "from fastmlp import _core; print(_core.level)"
+    done = run_python(script, FASTMLP_LEVEL="")
+    assert done.stdout.strip() == _core.levels[1]
+    done = run_python(script, FASTMLP_LEVEL="x86_64_v4_amx")
+    assert done.returncode != 0
+    assert "does not permit" in done.stderr
+
+
 def test_unknown_level_is_refused(run_python):
     done = run_python("import fastmlp._core", FASTMLP_LEVEL="pdp11")
     assert done.returncode != 0

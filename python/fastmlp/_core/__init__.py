@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 
-from ._cpu import supported_levels
+from ._cpu import is_permitted, supported_levels
 
 levels = tuple(
     level for level in supported_levels() if find_spec(f"{__name__}._{level}")
@@ -19,13 +19,19 @@ levels = tuple(
 
 
 def _choose() -> str:
-    chosen = os.environ.get("FASTMLP_LEVEL") or next(iter(levels), "")
+    chosen = os.environ.get("FASTMLP_LEVEL") or next(filter(is_permitted, levels), "")
     if chosen not in levels:
         asked = f"FASTMLP_LEVEL={chosen!r}" if chosen else "no compiled core"
         msg = (
             f"{asked}: this installation of fastmlp has no such core that this processor "
             f"runs; available here: {', '.join(levels) or 'none'} (the processor runs "
             f"{', '.join(supported_levels())})"
+        )
+        raise ImportError(msg)
+    if not is_permitted(chosen):
+        msg = (
+            f"FASTMLP_LEVEL={chosen!r}: the operating system does not permit this process "
+            "to use the matrix unit"
         )
         raise ImportError(msg)
     return chosen
