@@ -70,12 +70,14 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
   const auto by_member = [&](const Member& member) {
     const auto thread = static_cast<std::size_t>(member.index);
     pass_.forward(
-        member, [&](Index block, Range part, Way<T>&) { pass_.fill(block, part); },
-        [&](Index block, Range part, Way<T>& way) {
-          block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
-              loss_, pass_.output(part), part, targets, nullptr, weight, scale,
-              reporting_, pass_.output_gradient(part), loss_scratch_[thread]);
-          pass_.backward_top(block, part, way);
+        member, [&](const RowBlocks& blocks, Way<T>&) { pass_.fill(blocks); },
+        [&](const RowBlocks& blocks, Way<T>& way) {
+          pass_.each_block(blocks, [&](Index block, Range part) {
+            block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
+                loss_, pass_.output(part), part, targets, nullptr, weight, scale,
+                reporting_, pass_.output_gradient(part), loss_scratch_[thread]);
+          });
+          pass_.backward_top(blocks, way);
         });
     member.barrier([] {});
     if (pass_.abandoned()) return;

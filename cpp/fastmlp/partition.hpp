@@ -22,6 +22,10 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
 }
 
+// So many rows read the weights at once where a matrix unit multiplies them, in two
+// blocks if need be: that much faster are its products than the third cache.
+inline constexpr Index kRowsInTiles = 128;
+
 // Whether threads had better sum the weights' gradient of their own rows and exchange
 // sums than read each other's rows: where that is less. By shapes alone. With batch
 // norm, many rows would leave as many sums.

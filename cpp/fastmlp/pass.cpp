@@ -34,6 +34,11 @@ void Pass<T>::begin_part(Index part) {
   const Index first_half = divide_up(pieces(), 2);
   second_half_ =
       exchanges_ && first_half < pieces() ? rows_of_piece(first_half).begin : rows_.end;
+  // Where both are small, and in the same half.
+  const Index block_of_half =
+      blocks_of_piece(first_half < pieces() ? first_half : 0).begin;
+  takes_pairs_ = uses_tiles() && 2 * most_block_rows(settings_.rows) <= kRowsInTiles &&
+                 (block_of_half - blocks_.begin) % 2 == 0;
 }
 
 template <class T>
@@ -51,12 +56,16 @@ void Pass<T>::commit(Parameters<T>& parameters) const {
 }
 
 template <class T>
-Range Pass<T>::rows_after(const Member& member, Index block) const {
+Range Pass<T>::rows_after(const Member& member, const RowBlocks& blocks) const {
   const Range mine = even_part(blocks_.size(), member.size, member.index);
-  const bool is_last = block + 1 == blocks_.begin + mine.end;
-  const Index next = is_last ? blocks_.end + mine.begin : block + 1;
-  if (next < batch_blocks_) return rows_of_block(next);
-  const Range first = rows_of_block(mine.begin);
+  const Index size = blocks_at_once(member);
+  const bool is_last = blocks.numbers.end == blocks_.begin + mine.end;
+  const Index next = is_last ? blocks_.end + mine.begin : blocks.numbers.end;
+  const auto from = [&](Index block) {
+    return rows_of({block, std::min(batch_blocks_, block + size)});
+  };
+  if (next < batch_blocks_) return from(next);
+  const Range first = from(mine.begin);
   return {settings_.rows + first.begin, settings_.rows + first.end};
 }
 
@@ -178,21 +187,25 @@ Index Pass<T>::last_taken_along(Index l, Index to) const {
 
 // Layers from - 1 down to `to`.
 template <class T>
-void Pass<T>::backward_rows(Index from, Index to, Index block, Range rows,
+void Pass<T>::backward_rows(Index from, Index to, const RowBlocks& blocks,
                             Way<T>& way) {
-  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, block, rows, way);
+  for (Index l = from - 1; l >= to;) l = backward_layer(l, to, blocks, way);
 }
 
 template <class T>
-Index Pass<T>::backward_layer(Index l, Index to, Index block, Range rows, Way<T>& way) {
+Index Pass<T>::backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>& way) {
+  const Range rows = blocks.rows;
   const LayerRows<T> w = layer_rows(l, rows);
   if (network_.get<Dense>(l)) {
     const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
     const LayerRows<T> below = layer_rows(taken_along ? l - 1 : l, rows);
     const auto back = [&](const auto& finish, auto&& done) {
-      dense_backward(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums,
-                     block - blocks_.begin, way, done);
+      const auto some = [&](Index block, Range rows_of_some) {
+        dense_backward(state, w.x, w.dy, w.dx, rows_of_some, finish, work(l).block_sums,
+                       block - blocks_.begin, way, done);
+      };
+      has_block_sums(l) ? each_block(blocks, some) : some(blocks.numbers.begin, rows);
     };
     with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
@@ -227,15 +240,24 @@ Index Pass<T>::bottom_of(std::size_t i) const {
 }
 
 template <class T>
-void Pass<T>::backward_top(Index block, Range rows, Way<T>& way) {
+void Pass<T>::backward_top(const RowBlocks& blocks, Way<T>& way) {
   const auto& norms = network_.batch_norms();
-  backward_rows(network_.size(), bottom_of(norms.size()), block, rows, way);
-  if (norms.empty()) {
-    fill_tiles(rows);
-  } else {
-    const LayerRows<T> w = layer_rows(norms.back(), rows);
-    batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms.back()).batch);
+  backward_rows(network_.size(), bottom_of(norms.size()), blocks, way);
+  end_way(norms.size(), blocks);
+}
+
+// Where the way down pauses or ends, see bottom_of.
+template <class T>
+void Pass<T>::end_way(std::size_t batch_norm, const RowBlocks& blocks) {
+  if (batch_norm == 0) {
+    fill_tiles(blocks.rows);
+    return;
   }
+  const Index l = network_.batch_norms()[batch_norm - 1];
+  each_block(blocks, [&](Index block, Range rows) {
+    const LayerRows<T> w = layer_rows(l, rows);
+    batch_norm_collect_gradient(w.x, w.dy, rows, block, work(l).batch);
+  });
 }
 
 template <class T>
@@ -245,15 +267,9 @@ void Pass<T>::backward_rest(const Member& member) {
     member.barrier([&] {
       batch_norm_combine_gradient(row_blocks(settings_.rows), work(norms[i]).batch);
     });
-    each_block(member, [&](Index block, Range rows) {
-      Way<T> way = way_of(member);
-      backward_rows(norms[i] + 1, bottom_of(i), block, rows, way);
-      if (i > 0) {
-        const LayerRows<T> w = layer_rows(norms[i - 1], rows);
-        batch_norm_collect_gradient(w.x, w.dy, rows, block, work(norms[i - 1]).batch);
-      } else {
-        fill_tiles(rows);
-      }
+    each_row_blocks(member, [&](const RowBlocks& blocks, Way<T>& way) {
+      backward_rows(norms[i] + 1, bottom_of(i), blocks, way);
+      end_way(i, blocks);
     });
   }
 }

@@ -33,6 +33,12 @@ struct PassSettings {
   const T* weight = nullptr;  // by row in the batch; may be null
 };
 
+// Row blocks, one after the other, that a thread takes together; mostly one.
+struct RowBlocks {
+  Range numbers;
+  Range rows;
+};
+
 // The memory of a pass over a batch of up to `capacity` rows, and the pass itself:
 // forward and, on the way back, the gradients with respect to every layer's output.
 // Members of a team call it together; between calls with a barrier inside, all its
@@ -93,10 +99,6 @@ class Pass {
   // Of a batch norm.
   const BatchStatistics<T>& batch(Index l) const { return work(l).batch; }
 
-  // For the way of a row block: whether others read its rows, to sum the gradient.
-  Way<T> way_of(const Member& member) {
-    return {Ahead(member.size > 1 && !exchanges_), tile_scratch(member)};
-  }
   // Before a member sums the gradient of rows that are new: no strip is theirs yet.
   TileScratch<T>* begin_gradient(const Member& member) {
     TileScratch<T>* const scratch = tile_scratch(member);
@@ -115,16 +117,16 @@ class Pass {
                bool check_finite);
   void infer(const Member& member);
 
-  // Takes in `rows` of what `begin` was given, which are a block's.
-  void fill(Index block, Range rows);
+  // Takes in rows of what `begin` was given.
+  void fill(const RowBlocks& blocks);
 
-  // source(block, rows, way) fills rows of the input, and may tell what will be
-  // wanted after them; top(block, rows, way) finds rows of the output. After this,
-  // backward_rest or each_block, a barrier comes before the next shared work.
+  // source(blocks, way) fills rows of the input, and may tell what will be wanted after
+  // them; top(blocks, way) finds rows of the output. After this, backward_rest or
+  // each_row_blocks, a barrier comes before the next shared work.
   template <class Source, class Top>
   void forward(const Member& member, Source&& source, Top&& top);
   // From rows of the output gradient down to the last batch norm ...
-  void backward_top(Index block, Range rows, Way<T>& way);
+  void backward_top(const RowBlocks& blocks, Way<T>& way);
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
@@ -146,14 +148,20 @@ class Pass {
   // Moves running statistics after a training pass.
   void commit(Parameters<T>& parameters) const;
 
-  // Calls f(block, rows) for the part's blocks, shared by a team; member 0 asks
+  // Calls f(blocks, way) for the part's blocks, shared by a team; member 0 asks
   // `keep_going` in between, and nobody goes on once it has said no.
   template <class F>
-  void each_block(const Member& member, F&& f);
-  // The rows that a member of a team will take after a block, if all batches are of one
-  // size: those of the next block in its share or, after the last one, of the first one
-  // in the next part or batch, counted on from this batch.
-  Range rows_after(const Member& member, Index block) const;
+  void each_row_blocks(const Member& member, F&& f);
+  // Calls f(block, rows) for each of some blocks.
+  template <class F>
+  void each_block(const RowBlocks& blocks, F&& f) const {
+    for (Index block = blocks.numbers.begin; block < blocks.numbers.end; ++block)
+      f(block, rows_of_block(block));
+  }
+  // The rows that a member of a team will take after some blocks, if all batches are of
+  // one size: those of the next blocks in its share or, after the last ones, of the
+  // first ones in the next part or batch, counted on from this batch.
+  Range rows_after(const Member& member, const RowBlocks& blocks) const;
   void watch(const std::function<bool()>* keep_going) { keep_going_ = keep_going; }
   bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
 
@@ -176,12 +184,21 @@ class Pass {
     return panels;
   }
   Range rows_of_block(Index block) const {
-    const Range part =
-        even_part(divide_up(settings_.rows, together_), batch_blocks_, block);
-    return {part.begin * together_, std::min(settings_.rows, part.end * together_)};
+    const Index rows = settings_.rows;
+    if (together_ == 1) return even_part(rows, batch_blocks_, block);
+    // Spread over all blocks, so that halves differ by one group at most.
+    const auto boundary = [&](Index b) {
+      const Index groups = divide_up(rows, together_);
+      return std::min(rows, groups * b / batch_blocks_ * together_);
+    };
+    return {boundary(block), boundary(block + 1)};
   }
   Range rows_of(Range blocks) const {
     return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
+  }
+  // One thread alone may read the weights once for two blocks.
+  Index blocks_at_once(const Member& member) const {
+    return member.size == 1 && takes_pairs_ ? 2 : 1;
   }
   Range blocks_of_piece(Index piece) const {
     return even_part(batch_blocks_, batch_pieces_, pieces_.begin + piece);
@@ -198,8 +215,8 @@ class Pass {
   Index forward_dense(Index l, Index to, const Matrix& x, Range rows, Share share,
                       Way<T>& way);
   Index last_taken_along(Index l, Index to) const;
-  void backward_rows(Index from, Index to, Index block, Range rows, Way<T>& way);
-  Index backward_layer(Index l, Index to, Index block, Range rows, Way<T>& way);
+  void backward_rows(Index from, Index to, const RowBlocks& blocks, Way<T>& way);
+  Index backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>& way);
   TileScratch<T>* tile_scratch(const Member& member) {
     if (tile_scratch_.empty()) return nullptr;
     return &tile_scratch_[static_cast<std::size_t>(member.index)];
@@ -212,6 +229,7 @@ class Pass {
   void sum_piece(const GradientUnit& unit, Index piece, Range near, bool adds, T* sums,
                  Way<T>& way) const;
   Index bottom_of(std::size_t batch_norm) const;
+  void end_way(std::size_t batch_norm, const RowBlocks& blocks);
 
   const Network& network_;
   std::optional<Index> pieces_at_a_time_;
@@ -232,6 +250,7 @@ class Pass {
   PassSettings<T> settings_;
   bool exchanges_ = false;
   Index batch_blocks_ = 1;
+  bool takes_pairs_ = false;  // of blocks
   Index batch_pieces_ = 1;
   Index parts_ = 1;
   Index part_ = 0;
@@ -246,16 +265,20 @@ class Pass {
 
 template <class T>
 template <class F>
-void Pass<T>::each_block(const Member& member, F&& f) {
-  member.each(blocks_.size(), [&](Index i) {
+void Pass<T>::each_row_blocks(const Member& member, F&& f) {
+  const Index at_once = blocks_at_once(member);
+  member.each(divide_up(blocks_.size(), at_once), [&](Index i) {
     if (abandoned()) return;  // who has said no is not asked again
     if (member.index == 0 && keep_going_ && !(*keep_going_)()) {
       abandoned_ = true;
       return;
     }
-    const Index block = blocks_.begin + i;
+    const Index first = blocks_.begin + i * at_once;
+    const Range numbers{first, std::min(blocks_.end, first + at_once)};
     const UsingTiles<T> unit_in_use(uses_tiles());  // not while somebody is asked
-    f(block, rows_of_block(block));
+    // Others will read these rows, to sum the gradient, unless they exchange sums.
+    Way<T> way{Ahead(member.size > 1 && !exchanges_), tile_scratch(member)};
+    f(RowBlocks{numbers, rows_of(numbers)}, way);
   });
 }
 
@@ -266,10 +289,13 @@ void Pass<T>::reserve(const RowSource& source) {
 }
 
 template <class T>
-void Pass<T>::fill(Index block, Range rows) {
+void Pass<T>::fill(const RowBlocks& blocks) {
   if (is_sparse_) {
-    entries_->take(block - blocks_.begin, sparse_rows(), rows);
+    each_block(blocks, [&](Index block, Range rows) {
+      entries_->take(block - blocks_.begin, sparse_rows(), rows);
+    });
   } else {
+    const Range rows = blocks.rows;
     gather(source_.x, source_.order, rows, source_.known, input(rows));
   }
 }
@@ -281,12 +307,13 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
   bool filled = false;
   if (settings_.training) {
     for (const Index l : network_.batch_norms()) {
-      each_block(member, [&](Index block, Range rows) {
-        Way<T> way = way_of(member);
-        if (!filled) source(block, rows, way);
-        forward_rows(from, l, rows, way);
-        batch_norm_collect(layer_rows(l, rows).x, rows, settings_.weight, block,
-                           work(l).batch);
+      each_row_blocks(member, [&](const RowBlocks& blocks, Way<T>& way) {
+        if (!filled) source(blocks, way);
+        forward_rows(from, l, blocks.rows, way);
+        each_block(blocks, [&](Index block, Range rows) {
+          batch_norm_collect(layer_rows(l, rows).x, rows, settings_.weight, block,
+                             work(l).batch);
+        });
       });
       member.barrier([&] {
         batch_norm_combine(*network_.get<BatchNorm>(l), row_blocks(settings_.rows),
@@ -296,11 +323,10 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
       filled = true;
     }
   }
-  each_block(member, [&](Index block, Range rows) {
-    Way<T> way = way_of(member);
-    if (!filled) source(block, rows, way);
-    forward_rows(from, network_.size(), rows, way);
-    top(block, rows, way);
+  each_row_blocks(member, [&](const RowBlocks& blocks, Way<T>& way) {
+    if (!filled) source(blocks, way);
+    forward_rows(from, network_.size(), blocks.rows, way);
+    top(blocks, way);
   });
 }
 

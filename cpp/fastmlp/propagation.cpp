@@ -28,8 +28,10 @@ bool Propagation<T>::forward(const InputView& x, const Mode& mode, T* to,
               {x, nullptr, rows_});
   run_team(threads(execution), [&](const Member& member) {
     pass_.forward(
-        member, [&](Index block, Range rows, Way<T>&) { pass_.fill(block, rows); },
-        [&](Index, Range rows, Way<T>&) { unpack(pass_.output(rows), rows, to); });
+        member, [&](const RowBlocks& blocks, Way<T>&) { pass_.fill(blocks); },
+        [&](const RowBlocks& blocks, Way<T>&) {
+          unpack(pass_.output(blocks.rows), blocks.rows, to);
+        });
   });
   return !pass_.abandoned();
 }
@@ -58,10 +60,9 @@ bool Propagation<T>::backward(const T* gradient, const std::vector<T*>& gradient
   std::vector<Buffer<T>> scratch;
   for (int i = 0; i < threads(execution); ++i) scratch.emplace_back(kUnitSize<T>);
   run_team(threads(execution), [&](const Member& member) {
-    pass_.each_block(member, [&](Index block, Range rows) {
-      pack(gradient, rows, pass_.output_gradient(rows));
-      Way<T> way = pass_.way_of(member);
-      pass_.backward_top(block, rows, way);
+    pass_.each_row_blocks(member, [&](const RowBlocks& blocks, Way<T>& way) {
+      pack(gradient, blocks.rows, pass_.output_gradient(blocks.rows));
+      pass_.backward_top(blocks, way);
     });
     pass_.backward_rest(member);
     member.barrier([] {});

@@ -136,19 +136,21 @@ void Trainer<T>::rows_phase(const Member& member) {
   const auto& scratch = loss_scratch_[static_cast<std::size_t>(member.index)];
   pass_.forward(
       member,
-      [&](Index block, Range rows, Way<T>& way) {
-        pass_.fill(block, rows);
-        expect_targets(data_.targets, order, rows, network_.out_features());
+      [&](const RowBlocks& blocks, Way<T>& way) {
+        pass_.fill(blocks);
+        expect_targets(data_.targets, order, blocks.rows, network_.out_features());
         if (!rows_are_long_) return;
-        const Range next = pass_.rows_after(member, block);
+        const Range next = pass_.rows_after(member, blocks);
         const Index end = rows_ - position_;
         expect_rows(data_.x, order, {next.begin, std::min(next.end, end)}, way.ahead);
       },
-      [&](Index block, Range rows, Way<T>& way) {
-        block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
-            loss_, pass_.output(rows), rows, data_.targets, order, weight, T(1),
-            reporting_, pass_.output_gradient(rows), scratch);
-        pass_.backward_top(block, rows, way);
+      [&](const RowBlocks& blocks, Way<T>& way) {
+        pass_.each_block(blocks, [&](Index block, Range rows) {
+          block_loss_[static_cast<std::size_t>(block)] = value_and_gradient(
+              loss_, pass_.output(rows), rows, data_.targets, order, weight, T(1),
+              reporting_, pass_.output_gradient(rows), scratch);
+        });
+        pass_.backward_top(blocks, way);
       });
   pass_.backward_rest(member);
 }
