@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastmlp import MLPClassifier
+from fastmlp import MLPClassifier, _core
 
 # Not ru_maxrss, which a process inherits from the one that started it.
 peak = """
@@ -24,7 +24,8 @@ from fastmlp import MLPRegressor
 
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).normal(size=(200, 500)).astype(sys.argv[1])
-settings = {"max_iter": 2, "dtype": sys.argv[2], "batch_size": 100, "random_state": 0, "n_threads": 2}
+settings = {"max_iter": 2, "dtype": sys.argv[2], "random_state": 0, "n_threads": 2}
+settings["batch_size"] = int(sys.argv[7])
 settings["hidden_layer_sizes"] = (int(sys.argv[3]),) * int(sys.argv[6])
 settings["early_stopping"] = sys.argv[4] == "stopping"
 MLPRegressor(**{**settings, "hidden_layer_sizes": (4,)}).fit(x, x[:, 0])
@@ -47,7 +48,7 @@ def grown(run_python, *arguments):
 @pytest.mark.parametrize("dtypes", [("float64", "float32"), ("float64", "float64")])
 def test_x_is_never_copied(dtypes, run_python):
     """50,000 rows of 500 numbers are 200 MB, or 100 in float32."""
-    used, _ = grown(run_python, *dtypes, 8, "", 50_000, 2)
+    used, _ = grown(run_python, *dtypes, 8, "", 50_000, 2, 100)
     assert used < 16
 
 
@@ -62,11 +63,23 @@ def test_parameters_are_held_a_few_times(
     Weights of 735 x 735 are a little more than a huge page.
     """
     used, parameters = grown(
-        run_python, "float64", "float32", width, stopping, 300, layers
+        run_python, "float64", "float32", width, stopping, 300, layers, 100
     )
     assert parameters > 11
     figure(f"memory of fit in parameters {stopping}".strip(), used / parameters)
     assert used < copies * parameters + 10
+
+
+@reads_proc
+@pytest.mark.parametrize(("stopping", "copies"), [("", 5), ("stopping", 8)])
+def test_parameters_in_tiles_are_held_twice_more(run_python, stopping, copies, figure):
+    """A batch's workspace is up to 10 MB, and that of tiles up to 7 MB."""
+    used, parameters = grown(
+        run_python, "float64", "float32", 1500, stopping, 300, 3, 256
+    )
+    has_unit = _core.level == "x86_64_v4_amx"
+    figure(f"memory of fit in tiles {stopping}".strip(), used / parameters)
+    assert used < (copies + 2 * has_unit) * parameters + 13 + 7 * has_unit
 
 
 large_batch = """

@@ -91,6 +91,19 @@ def test_in_all_kinds_of_training(how):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_before_layers_that_a_matrix_unit_multiplies(n_threads):
+    """Of dense rows, it multiplies the first layer, too: nearly the same, then."""
+    x, y = rows_of(600, 400)
+    common = settings(
+        hidden_layer_sizes=(150, 260, 140), batch_size=256, dtype="float32"
+    )
+    fitted = MLPClassifier(**common | {"n_threads": n_threads}).fit(x, y)
+    assert_same(fitted, MLPClassifier(**common).fit(x, y))
+    dense = MLPClassifier(**common).fit(x.toarray(), y)
+    np.testing.assert_allclose(fitted.loss_curve_, dense.loss_curve_, rtol=1e-5)
+
+
 def test_partial_fit(dtype):
     x, y = rows_of(90, 500)
     one, other = (MLPClassifier(**settings(dtype=dtype.name)) for _ in range(2))
