@@ -4,6 +4,7 @@
 // as the program that tells CMake what to build. Neither may contain code for a newer
 // level.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ static bool has_matrix_unit() {
   constexpr unsigned bfloat16 = 1u << 22, tiles = 1u << 24;
   if (!(d & bfloat16) || !(d & tiles)) return false;
   constexpr long get_supported = 0x1021;  // ARCH_GET_XCOMP_SUPP
-  unsigned long supported = 0;
+  std::uint64_t supported = 0;
   return syscall(SYS_arch_prctl, get_supported, &supported) == 0 &&
          (supported >> tile_registers & 1) != 0;
 #else

@@ -50,7 +50,8 @@ assert ctypes.CDLL(None).sigaltstack(ctypes.byref(stack), None) == 0
 """
 
 needs_matrix_unit = pytest.mark.skipif(
-    "x86_64_v4_amx" not in _core.levels, reason="there is no matrix unit here"
+    _core.levels[:2] != ("x86_64_v4_amx", "x86_64_v4"),
+    reason="there is no matrix unit here, or one level alone",
 )
 
 

@@ -20,7 +20,7 @@ widths = pytest.mark.parametrize(
 )
 # Rows that fill tiles and those that do not; in one piece, in two, and in parts.
 batch_sizes = pytest.mark.parametrize(
-    "batch_size", [128, 143, 200, 256, 264, 293, 640, 1600]
+    "batch_size", [128, 143, 200, 256, 264, 293, 384, 400, 640, 1600]
 )
 
 
@@ -92,11 +92,20 @@ def test_gradients_of_small_and_large_numbers(core, scale):
 
 @widths
 @batch_sizes
-@pytest.mark.parametrize("norm", ["", "before"])
-def test_bits_do_not_depend_on_threads(core, widths, batch_size, norm):
+@pytest.mark.parametrize(("norm", "last"), [("", 150), ("before", 150), ("", 37)])
+def test_bits_do_not_depend_on_threads(core, widths, batch_size, norm, last):
     """With a short last batch."""
-    layers = core.stack("relu", widths, norm, 0.2)
-    data, parameters = draw(widths, batch_size + 150), start(core, layers)
+    check_bits(core, core.stack("relu", widths, norm, 0.2), widths, batch_size, last)
+
+
+@widths
+@pytest.mark.parametrize("last", [1, 32, 41, 64, 65, 127])
+def test_a_last_batch_of_any_size(core, widths, last):
+    check_bits(core, core.stack("relu", widths), widths, 256, last)
+
+
+def check_bits(core, layers, widths, batch_size, last):
+    data, parameters = draw(widths, batch_size + last), start(core, layers)
     runs = [
         train(core, layers, data, parameters, batch_size, n_threads, epochs=2)
         for n_threads in (1, 2, 3, 1)

@@ -22,8 +22,9 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
 }
 
-// So many rows read the weights at once where a matrix unit multiplies them, in two
-// blocks if need be: that much faster are its products than the third cache.
+// At most so many rows read the weights at once where a matrix unit multiplies them.
+// One thread alone takes two small blocks for that: so much faster are products than
+// the third cache.
 inline constexpr Index kRowsInTiles = 128;
 
 // Whether threads had better sum the weights' gradient of their own rows and exchange
@@ -35,7 +36,7 @@ bool exchanges_sums(const Network& network, Index rows);
 // a small batch, its halves or, of many rows, every two blocks.
 Index gradient_pieces(const Network& network, Index rows);
 
-// No piece has more rows, or two groups of 32 more where layers take tiles.
+// No piece has more rows.
 inline constexpr Index kPieceRows = 320;  // deltas of one tile stay in L1
 
 // The layers, by number, for which a matrix unit takes less time than registers: large

@@ -34,11 +34,11 @@ void Pass<T>::begin_part(Index part) {
   const Index first_half = divide_up(pieces(), 2);
   second_half_ =
       exchanges_ && first_half < pieces() ? rows_of_piece(first_half).begin : rows_.end;
-  // Where both are small, and in the same half.
-  const Index block_of_half =
-      blocks_of_piece(first_half < pieces() ? first_half : 0).begin;
-  takes_pairs_ = uses_tiles() && 2 * most_block_rows(settings_.rows) <= kRowsInTiles &&
-                 (block_of_half - blocks_.begin) % 2 == 0;
+  // Of small blocks, none of which straddles halves that lie apart.
+  const bool straddles = second_half_ < rows_.end &&
+                         (blocks_of_piece(first_half).begin - blocks_.begin) % 2 != 0;
+  takes_pairs_ =
+      uses_tiles() && 2 * most_block_rows(settings_.rows) <= kRowsInTiles && !straddles;
 }
 
 template <class T>
@@ -62,7 +62,8 @@ Range Pass<T>::rows_after(const Member& member, const RowBlocks& blocks) const {
   const bool is_last = blocks.numbers.end == blocks_.begin + mine.end;
   const Index next = is_last ? blocks_.end + mine.begin : blocks.numbers.end;
   const auto from = [&](Index block) {
-    return rows_of({block, std::min(batch_blocks_, block + size)});
+    const Index end = block < blocks_.end ? blocks_.end : batch_blocks_;
+    return rows_of({block, std::min(end, block + size)});
   };
   if (next < batch_blocks_) return from(next);
   const Range first = from(mine.begin);

@@ -22,11 +22,7 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
                          : network.first_trainable() + 1),
       unwritten_(purpose == Purpose::inference ? Fill::anything : Fill::zeros),
       works_(static_cast<std::size_t>(network.size())) {
-  if (pieces_at_a_time) {
-    // Blocks of whole groups: 640 rows have pieces of 384 and 256.
-    const Index piece = kPieceRows + (together_ > 1 ? 2 * together_ : 0);
-    capacity_ = std::min(capacity, *pieces_at_a_time * piece);
-  }
+  if (pieces_at_a_time) capacity_ = std::min(capacity, *pieces_at_a_time * kPieceRows);
   // Two threads keep to their own halves where sums are exchanged, but a core that
   // comes to the end of its rows fetches what follows them, and would take those lines
   // from the other core; not those of another page, though.
@@ -99,8 +95,7 @@ void Pass<T>::allocate_tiles(const std::vector<bool>& tiled, int n_threads) {
                       tile_steps<T>(dense.out_features, whole)});
   }
   for (int i = 0; i < n_threads; ++i)
-    tile_scratch_.emplace_back(std::max(block_rows_, kRowsInTiles), steps,
-                               kUnitInputs * groups);
+    tile_scratch_.emplace_back(kRowsInTiles, steps, kUnitInputs * groups);
 }
 
 // Once a block is back, while its rows are near.

@@ -16,7 +16,7 @@ struct Strip {
   Range rows = {};
 };
 
-// What a thread multiplies tiles with: a row block as left operand, sums of two panels,
+// What a thread multiplies tiles with: some rows as left operand, sums of two panels,
 // and a strip.
 template <class T>
 struct TileScratch {

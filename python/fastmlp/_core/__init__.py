@@ -19,19 +19,20 @@ levels = tuple(
 
 
 def _choose() -> str:
-    chosen = os.environ.get("FASTMLP_LEVEL") or next(filter(is_permitted, levels), "")
+    asked = os.environ.get("FASTMLP_LEVEL")
+    chosen = asked or next(filter(is_permitted, levels), next(iter(levels), ""))
     if chosen not in levels:
-        asked = f"FASTMLP_LEVEL={chosen!r}" if chosen else "no compiled core"
+        what = f"FASTMLP_LEVEL={asked!r}" if asked else "no compiled core"
         msg = (
-            f"{asked}: this installation of fastmlp has no such core that this processor "
+            f"{what}: this installation of fastmlp has no such core that this processor "
             f"runs; available here: {', '.join(levels) or 'none'} (the processor runs "
             f"{', '.join(supported_levels())})"
         )
         raise ImportError(msg)
     if not is_permitted(chosen):
         msg = (
-            f"FASTMLP_LEVEL={chosen!r}: the operating system does not permit this process "
-            "to use the matrix unit"
+            f"the core for {chosen}: the operating system does not permit this process to "
+            "use the matrix unit"
         )
         raise ImportError(msg)
     return chosen
