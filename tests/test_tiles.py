@@ -12,12 +12,16 @@ import reference
 from fastmlp import _core
 from reference import same_bits, worst_error
 
-# Whole panels and partial ones, odd and even numbers of them, and last few outputs.
+# Whole panels and partial ones, odd and even numbers of them, and last few outputs; the
+# last two have layers that are large enough without ReLU after them, too.
 widths = pytest.mark.parametrize(
     "widths",
-    [(112, 256, 3), (150, 260, 133, 10), (529, 257, 244, 1), (20, 520, 300, 530, 2)],
+    [
+        (112, 256, 3), (150, 260, 133, 10), (129, 257, 244, 1), (20, 300, 120, 130, 2),
+        (529, 257, 244, 1), (20, 520, 300, 530, 2),
+    ],
     ids=str,
-)
+)  # fmt: skip
 # Rows that fill tiles and those that do not; in one piece, in two, and in parts.
 batch_sizes = pytest.mark.parametrize(
     "batch_size", [128, 143, 200, 256, 264, 293, 384, 400, 640, 1600]
