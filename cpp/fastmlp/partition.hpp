@@ -14,18 +14,14 @@ namespace fastmlp {
 // Every block reads all weights again, so they are larger where enough of them are left
 // for many threads (large weights: 4 % of a training's time). Never more for fewer
 // rows: the last batch of an epoch uses the arrays of the others.
+inline constexpr Index kMostBlockRows = 128;
 constexpr Index most_block_rows(Index rows) {
-  return std::clamp<Index>(divide_up(rows, 8), 64, 128);
+  return std::clamp<Index>(divide_up(rows, 8), 64, kMostBlockRows);
 }
 constexpr Index row_blocks(Index rows) {
   constexpr Index undivided = 40;
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
 }
-
-// At most so many rows read the weights at once where a matrix unit multiplies them.
-// One thread alone takes two small blocks for that: so much faster are products than
-// the third cache.
-inline constexpr Index kRowsInTiles = 128;
 
 // Whether threads had better sum the weights' gradient of their own rows and exchange
 // sums than read each other's rows: where that is less. By shapes alone. With batch
