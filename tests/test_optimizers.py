@@ -138,6 +138,32 @@ def test_first_step_of_adam_has_the_length_of_the_rate(dtype):
     np.testing.assert_allclose(before - w, 0.01 * np.sign(g), rtol=1e-3)
 
 
+def step_of_adam(g):
+    """Return the first step of a rate of one without averages: g / (|g| + least)."""
+    w, m, v = (np.zeros_like(g) for _ in range(3))
+    update(("adam", (0.0, 0.0, 5e-324)), [w], [g], [m, v], [0.0], 1.0, 1)
+    return -w
+
+
+def test_root_and_quotient_of_adam(dtype):
+    """Two units in the last place at most, for squares of every magnitude."""
+    info = np.finfo(dtype)
+    exponents = np.arange(info.minexp // 2 + 1, info.maxexp // 2)[:, None]
+    mantissas = np.random.default_rng(0).uniform(1, 2, (exponents.size, 300))
+    g = np.ldexp(mantissas.astype(dtype), exponents).ravel()
+    root = np.sqrt((g * g).astype(np.longdouble))
+    right = g / (root + np.sqrt(info.tiny))
+    assert np.abs(step_of_adam(g) / right - 1).max() <= 2 * info.eps
+
+
+def test_squares_without_a_root(dtype):
+    """Zero takes no step, nor does what overflows; what is no number is none after."""
+    g = np.array([0, -0.0, np.finfo(dtype).max, np.inf, np.nan, 1], dtype)
+    with np.errstate(over="ignore"):
+        assert np.isinf(g[2] * g[2])
+    np.testing.assert_array_equal(step_of_adam(g), [0, 0, 0, np.nan, np.nan, 1])
+
+
 def test_sgd_without_momentum_is_the_gradient_step(dtype):
     """To the bit: a rate of one half makes the product exact."""
     for nesterov in (False, True):
