@@ -214,22 +214,38 @@ void activate(const F& f, Panels<T> z, Panels<T> a, Panels<T> slope, Index panel
   for (Index i = 0; i < n; i += Vec<T>::size) f(Vec<T>::load(from + i)).store(to + i);
 }
 
+// What a product's sums of da become before they leave their registers: dz. `kept` is
+// the activation's slope or else its output.
+template <class F, class T>
+struct Derivative {
+  F f;
+  Panels<T> kept;
+
+  Derivative from(Index panel, Index row) const { return {f, kept.from(panel, row)}; }
+  Vec<T> operator()(Vec<T> sum, Index panel, Index offset) const {
+    if constexpr (std::is_same_v<F, Identity>) {
+      return sum;
+    } else {
+      const Vec<T> k = Vec<T>::load(kept.data + panel * kept.stride + offset);
+      if constexpr (keeps_slope<F>) {
+        return sum * k;
+      } else {
+        return f.backward(k, sum);
+      }
+    }
+  }
+};
+
 // da becomes dz in place, for some rows of one panel.
 template <class F, class T>
 void activate_backward(const F& f, Panels<T> a, Panels<T> slope, Panels<T> da,
                        Index panel, Range rows) {
   if (std::is_same_v<F, Identity>) return;
   T* to = da.at(panel, rows.begin);
-  const T* kept = (keeps_slope<F> ? slope : a).at(panel, rows.begin);
-  for (Index i = 0; i < rows.size() * kLanes<T>; i += Vec<T>::size) {
-    const Vec<T> k = Vec<T>::load(kept + i);
-    const Vec<T> gradient = Vec<T>::load(to + i);
-    if constexpr (keeps_slope<F>) {
-      (gradient * k).store(to + i);
-    } else {
-      f.backward(k, gradient).store(to + i);
-    }
-  }
+  const Derivative<F, T> derivative{f, keeps_slope<F> ? slope : a};
+  const auto ready = derivative.from(panel, rows.begin);
+  for (Index i = 0; i < rows.size() * kLanes<T>; i += Vec<T>::size)
+    ready(Vec<T>::load(to + i), 0, i).store(to + i);
 }
 
 }  // namespace fastmlp

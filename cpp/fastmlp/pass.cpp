@@ -199,17 +199,19 @@ Index Pass<T>::backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>
   const Range rows = blocks.rows;
   const LayerRows<T> w = layer_rows(l, rows);
   if (network_.get<Dense>(l)) {
-    const auto& state = parameters_->template get<DenseState<T>>(l);
     const bool taken_along = l - 1 >= to && network_.get<Activation>(l - 1);
+    const Index activation = taken_along ? l - 1 : -1;
+    const Index next = taken_along ? l - 2 : l - 1;
+    if (has_block_sums(l)) {
+      backward_few_outputs(l, activation, blocks);
+      return next;
+    }
+    const auto& state = parameters_->template get<DenseState<T>>(l);
     const LayerRows<T> below = layer_rows(taken_along ? l - 1 : l, rows);
     const auto back = [&](const auto& finish, auto&& done) {
-      const auto some = [&](Index block, Range rows_of_some) {
-        dense_backward(state, w.x, w.dy, w.dx, rows_of_some, finish, work(l).block_sums,
-                       block - blocks_.begin, way, done);
-      };
-      has_block_sums(l) ? each_block(blocks, some) : some(blocks.numbers.begin, rows);
+      dense_backward(state, w.dy, w.dx, rows, finish, way, done);
     };
-    with_activation(network_, taken_along ? l - 1 : -1, l, [&]<class F>(const F& f) {
+    with_activation(network_, activation, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
         back(Gate<T>{below.y}, [](Index, Range) {});
       } else {
@@ -218,7 +220,7 @@ Index Pass<T>::backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>
         });
       }
     });
-    return taken_along ? l - 2 : l - 1;
+    return next;
   }
   if (network_.get<Dropout>(l)) {
     if (settings_.training) dropout_backward(w.slope, w.dy, rows);
@@ -232,6 +234,23 @@ Index Pass<T>::backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>
                         w.x, w.dy, settings_.weight, rows);
   }
   return l - 1;
+}
+
+// Together with the `activation` below, if it is not negative.
+template <class T>
+void Pass<T>::backward_few_outputs(Index l, Index activation, const RowBlocks& blocks) {
+  const auto& state = parameters_->template get<DenseState<T>>(l);
+  with_activation(network_, activation, l, [&]<class F>(const F& f) {
+    each_block(blocks, [&](Index block, Range rows) {
+      const LayerRows<T> w = layer_rows(l, rows);
+      const Panels<T> slope =
+          activation < 0 ? Panels<T>{} : layer_rows(activation, rows).slope;
+      // The activation's output is this layer's input.
+      const Derivative<F, T> finish{f, keeps_slope<F> ? slope : w.x};
+      backward_few(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums,
+                   block - blocks_.begin);
+    });
+  });
 }
 
 // Where the way down from the `i`-th batch norm pauses: above the batch norm before it,

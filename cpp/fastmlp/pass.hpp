@@ -92,7 +92,7 @@ class Pass {
     return {placed(w.x, rows), placed(w.y, rows), placed(w.dx, rows),
             placed(w.dy, rows), placed(w.slope, rows)};
   }
-  // See dense_backward.
+  // See backward_few.
   bool has_block_sums(Index l) const { return bool{work(l).block_sums}; }
   bool uses_tiles() const { return !tile_scratch_.empty(); }
   bool is_tiled(Index l) const { return bool{work(l).dy_tiles}; }
@@ -207,6 +207,7 @@ class Pass {
   SparseRows sparse_rows() const { return {source_.x, source_.order}; }
   void begin_part(Index part);
   void allocate_outputs(bool gradients);
+  bool overwrites_input(Index l) const;
   void allocate_gradients();
   void allocate_tiles(const std::vector<bool>& tiled, int n_threads);
 
@@ -218,6 +219,7 @@ class Pass {
   Index last_taken_along(Index l, Index to) const;
   void backward_rows(Index from, Index to, const RowBlocks& blocks, Way<T>& way);
   Index backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>& way);
+  void backward_few_outputs(Index l, Index activation, const RowBlocks& blocks);
   TileScratch<T>* tile_scratch(const Member& member) {
     if (tile_scratch_.empty()) return nullptr;
     return &tile_scratch_[static_cast<std::size_t>(member.index)];

@@ -64,6 +64,17 @@ void Pass<T>::allocate_outputs(bool gradients) {
   }
 }
 
+// Whether a layer's dx takes the place of its x: one of nothing but a few outputs sums
+// its weights' gradient while it computes dx, and nobody reads x after that. Less
+// memory is touched, and what is, changes in the cache (50-100-1 with 200 rows: 2 to 3
+// % of the time).
+template <class T>
+bool Pass<T>::overwrites_input(Index l) const {
+  const auto* dense = network_.get<Dense>(l);
+  const bool comes_once = last_gradient_ > 0;
+  return dense && is_narrow<T>(*dense) && comes_once;
+}
+
 // All layers but Dense turn dy into dx in place.
 template <class T>
 void Pass<T>::allocate_gradients() {
@@ -71,8 +82,11 @@ void Pass<T>::allocate_gradients() {
   for (Index l = network_.size() - 1; l >= 0; --l) {
     work(l).rows.dy = dy;
     const auto* dense = network_.get<Dense>(l);
-    if (dense)
-      dy = l >= last_gradient_ ? allocate_rows(network_.width(l)) : Panels<T>{};
+    if (dense && l < last_gradient_) {
+      dy = {};
+    } else if (dense) {
+      dy = overwrites_input(l) ? work(l).rows.x : allocate_rows(network_.width(l));
+    }
     work(l).rows.dx = dy;
     if (!dy) break;
     if (dense && is_narrow<T>(*dense))

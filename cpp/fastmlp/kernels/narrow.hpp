@@ -206,19 +206,17 @@ void weight_gradient_narrow(Panels<T> x, Range panels, const T* d, Index outputs
 
 // Both gradients of `outputs` outputs and no others, while a panel of inputs is at
 // hand: dx, finished, of some rows, whose gradients are in the panel at `d` (its first
-// row in `rows`); and these rows' part of the weights', into the rows of `sums` from
-// `sums_row` on, one for each output. `done(panel, rows)` follows each panel of dx.
-template <class T, class Finish, class Done>
+// row in `rows`), perhaps in the place of x; and these rows' part of the weights', into
+// the rows of `sums` from `sums_row` on, one for each output.
+template <class T, class Finish>
 void backward_narrow(Panels<T> x, const T* d, Index outputs, Range rows, Panels<T> w,
-                     const Finish& finish, Panels<T> dx, Panels<T> sums, Index sums_row,
-                     Done&& done) {
+                     const Finish& finish, Panels<T> dx, Panels<T> sums,
+                     Index sums_row) {
   detail::with_outputs<T>(outputs, [&](auto c) {
-    for (Index panel = 0; panel < dx.count(); ++panel) {
+    for (Index panel = 0; panel < dx.count(); ++panel)
       detail::backward_panel<T, c>(x.at(panel, rows.begin), d, rows.size(),
                                    w.at(panel, 0), finish.from(panel, rows.begin),
                                    dx.at(panel, rows.begin), sums.at(panel, sums_row));
-      done(panel, rows);
-    }
   });
 }
 

@@ -215,20 +215,13 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
   done(last, rows);
 }
 
-// The weight gradient of a layer of nothing but a few outputs is summed by row blocks
-// where there is an input gradient, together with that, since the inputs are in cache
-// then: (blocks x outputs, inputs) in `sums`, written for `block`.
-//
-// `finish` is applied to dx, which `done(panel, rows)` follows.
+// `finish` is applied to dx, which `done(panel, rows)` follows. Not of a layer of
+// nothing but a few outputs, see backward_few.
 template <class T, class Finish, class Done>
-void dense_backward(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panels<T> dx,
-                    Range rows, const Finish& finish, Panels<T> sums, Index block,
-                    Way<T>& way, Done&& done) {
+void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
+                    const Finish& finish, Way<T>& way, Done&& done) {
   const Panels<T> w = state.transposed.panels;
-  if (state.whole == 0) {
-    backward_narrow(x, dy.at(0, rows.begin), dy.columns, rows, w, finish, dx, sums,
-                    block * dy.columns, done);
-  } else if (state.is_tiled()) {
+  if (state.is_tiled()) {
     if constexpr (kUsesTiles<T>) {
       multiply(dy, state.whole, rows, state.transposed_tiles.tiles, {0, dx.count()},
                state.zero(), finish, dx, *way.scratch, way.ahead, done);
@@ -236,6 +229,18 @@ void dense_backward(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panel
   } else {
     multiply(dy, rows, w, {0, w.count()}, state.zero(), finish, dx, way.ahead, done);
   }
+}
+
+// Such a layer's weight gradient is summed by row blocks where there is an input
+// gradient, together with that, since the inputs are in cache then: (blocks x outputs,
+// inputs) in `sums`, written for `block`. `finish` is applied to dx, which may take the
+// place of x.
+template <class T, class Finish>
+void backward_few(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panels<T> dx,
+                  Range rows, const Finish& finish, Panels<T> sums, Index block) {
+  eigen_assert(state.whole == 0);
+  backward_narrow(x, dy.at(0, rows.begin), dy.columns, rows, state.transposed.panels,
+                  finish, dx, sums, block * dy.columns);
 }
 
 }  // namespace fastmlp
