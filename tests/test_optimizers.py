@@ -138,30 +138,40 @@ def test_first_step_of_adam_has_the_length_of_the_rate(dtype):
     np.testing.assert_allclose(before - w, 0.01 * np.sign(g), rtol=1e-3)
 
 
-def step_of_adam(g):
-    """Return the first step of a rate of one without averages: g / (|g| + least)."""
-    w, m, v = (np.zeros_like(g) for _ in range(3))
-    update(("adam", (0.0, 0.0, 5e-324)), [w], [g], [m, v], [0.0], 1.0, 1)
-    return -w
+def steps_of_adam(squares):
+    """Return 1 / (sqrt(squares) + epsilon), and the epsilon, the smallest there is."""
+    w, gradient = np.zeros_like(squares), np.zeros_like(squares)
+    state = [np.full_like(squares, 2), 2 * squares]  # to be halved
+    update(("adam", (0.5, 0.5, 5e-324)), [w], [gradient], state, [0.0], 1.0, 1000)
+    dtype = squares.dtype.type
+    return -w, np.sqrt(np.finfo(dtype).tiny / dtype(0.5))
 
 
-def test_root_and_quotient_of_adam(dtype):
-    """Two units in the last place at most, for squares of every magnitude."""
-    info = np.finfo(dtype)
-    exponents = np.arange(info.minexp // 2 + 1, info.maxexp // 2)[:, None]
-    mantissas = np.random.default_rng(0).uniform(1, 2, (exponents.size, 300))
-    g = np.ldexp(mantissas.astype(dtype), exponents).ravel()
-    root = np.sqrt((g * g).astype(np.longdouble))
-    right = g / (root + np.sqrt(info.tiny))
-    assert np.abs(step_of_adam(g) / right - 1).max() <= 2 * info.eps
+def draw_squares(dtype, size=200_000):
+    """Return numbers of every magnitude and some thousand of each significand."""
+    info, rng = np.finfo(dtype), np.random.default_rng(0)
+    exponents = rng.integers(info.minexp, info.maxexp - 2, size)
+    every = np.ldexp(rng.uniform(1, 2, size).astype(dtype), exponents)
+    near = 1 + np.arange(2000) * info.eps
+    ends = [near, 2 - near * info.eps, 4 - near * info.eps, 2 * near]
+    return np.concatenate([every, rng.uniform(1, 4, size), *ends]).astype(dtype)
 
 
-def test_squares_without_a_root(dtype):
-    """Zero takes no step, nor does what overflows; what is no number is none after."""
-    g = np.array([0, -0.0, np.finfo(dtype).max, np.inf, np.nan, 1], dtype)
-    with np.errstate(over="ignore"):
-        assert np.isinf(g[2] * g[2])
-    np.testing.assert_array_equal(step_of_adam(g), [0, 0, 0, np.nan, np.nan, 1])
+def test_roots_of_adam_are_those_of_ieee_754(dtype):
+    """Bit by bit, on every level: a later step takes nothing else that could differ."""
+    squares = draw_squares(dtype)
+    found, epsilon = steps_of_adam(squares)
+    np.testing.assert_array_equal(found, 1 / (np.sqrt(squares) + epsilon))
+
+
+def test_squares_that_are_no_positive_numbers(dtype):
+    """Beside each other and beside one, each takes its own step."""
+    squares = np.array([0, -0.0, np.inf, np.nan, -1, 1, 0, 0], dtype)
+    for rows in (squares, np.delete(squares, [2, 3, 4]), *squares[:, None]):
+        found, epsilon = steps_of_adam(rows)
+        with np.errstate(invalid="ignore"):
+            right = 1 / (np.sqrt(rows) + epsilon)
+        np.testing.assert_array_equal(found, right)
 
 
 def test_sgd_without_momentum_is_the_gradient_step(dtype):

@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "family.hpp"
-#include "kernels/vec.hpp"
+#include "kernels/root.hpp"
 
 namespace fastmlp {
 
@@ -72,7 +72,7 @@ struct Adam {
     void operator()(Vec<T>& w, Vec<T> g, std::array<Vec<T>, slots>& s) const {
       s[0] = fma(beta_1, s[0], rest_1 * g);
       s[1] = fma(beta_2, s[1], rest_2 * (g * g));
-      w = w - rate * s[0] / (sqrt(s[1]) + epsilon);
+      w = w - rate * s[0] / (root(s[1]) + epsilon);
     }
   };
   template <class T>

@@ -4,14 +4,10 @@
 #pragma once
 
 #include <bit>
-#include <limits>
 #include <type_traits>
 #include <utility>
 
 #include "../types.hpp"
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
 
 namespace fastmlp {
 
@@ -19,16 +15,6 @@ namespace fastmlp {
 // part of the type's name; it is no fault.
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wignored-attributes"
-#endif
-
-#if defined(__AVX512F__)
-namespace detail {
-
-// 1 / sqrt(x) to 14 bits.
-inline __m512 inverse_root(__m512 x) { return _mm512_rsqrt14_ps(x); }
-inline __m512d inverse_root(__m512d x) { return _mm512_rsqrt14_pd(x); }
-
-}  // namespace detail
 #endif
 
 template <class T>
@@ -65,7 +51,7 @@ struct Vec {
   friend Vec operator-(Vec a, Vec b) { return of(Eigen::internal::psub(a.p, b.p)); }
   friend Vec operator*(Vec a, Vec b) { return of(Eigen::internal::pmul(a.p, b.p)); }
   friend Vec operator/(Vec a, Vec b) { return of(Eigen::internal::pdiv(a.p, b.p)); }
-  Vec operator-() const { return of(Eigen::internal::pnegate(p)); }
+  Vec operator-() const { return of(-p); }
 
   friend Mask operator<(Vec a, Vec b) { return a.p < b.p; }
   friend Mask operator>(Vec a, Vec b) { return a.p > b.p; }
@@ -81,27 +67,7 @@ struct Vec {
     return of(Eigen::internal::pmadd(a.p, b.p, c.p));
   }
   friend Vec abs(Vec a) { return of(Eigen::internal::pabs(a.p)); }
-  // To a unit in the last place.
-  friend Vec sqrt(Vec a) {
-#if defined(__AVX512F__)
-    // The instruction takes 12 cycles, of doubles 24: Goldschmidt's steps, of which
-    // each doubles the bits of a root and of half its inverse, take a third.
-    const Vec inverse = of(detail::inverse_root(a.p));
-    Vec root = a * inverse;
-    Vec half = Vec(T(0.5)) * inverse;
-    const auto left = [&] { return fma(-root, half, Vec(T(0.5))); };
-    if constexpr (sizeof(T) == 8) {
-      const Vec first = left();
-      root = fma(root, first, root);
-      half = fma(half, first, half);
-    }
-    root = fma(root, left(), root);
-    const Vec infinity(std::numeric_limits<T>::infinity());
-    return select((a > Vec(0)) & (a < infinity), root, a);
-#else
-    return of(Eigen::internal::psqrt(a.p));
-#endif
-  }
+  friend Vec sqrt(Vec a) { return of(Eigen::internal::psqrt(a.p)); }
   // A NaN in `a` stays: Eigen compiles these to the instructions that return it.
   friend Vec min(Vec a, Vec b) { return of(Eigen::internal::pmin(a.p, b.p)); }
   friend Vec max(Vec a, Vec b) { return of(Eigen::internal::pmax(a.p, b.p)); }
