@@ -151,48 +151,6 @@ def error_of(fit, layers, loss, optimizer, data, alpha=0.0):
     return error
 
 
-@each_loss
-@pytest.mark.parametrize("layers", [plain, normal], ids=["plain", "normal"])
-def test_first_velocity_is_the_gradient(core, loss, layers):
-    """Momentum starts at zero, so v = -rate * gradient, statistics weighted too."""
-    check_first_velocity(core, loss, layers)
-
-
-# Their gradient may lie where their output was.
-below_a_few_outputs = [
-    [],
-    *([(name, ())] for name in _core.activations),
-    [("tanh", ()), ("relu", ())],
-    [("relu", ()), ("tanh", ())],
-    [("relu", ()), ("dropout", (0.3,))],
-    [("tanh", ()), ("batch_norm", (21,))],
-    [("batch_norm", (21,)), ("relu", ())],
-]
-
-
-@pytest.mark.parametrize("below", below_a_few_outputs, ids=str)
-def test_layers_below_a_few_outputs(core, below):
-    layers = [("dense", (6, 21)), *below, ("dense", (21, 3))]
-    check_first_velocity(core, "squared_error", layers, n=150)
-
-
-def test_batch_norm_below_the_only_weights(core):
-    layers = [("batch_norm", (6,)), ("dense", (6, 3))]
-    check_first_velocity(core, "squared_error", layers, n=150)
-
-
-def check_first_velocity(core, loss, layers, n=40):
-    data = draw(loss, n=n, weighted=True)
-    fit = Fit(core, layers, loss, ("sgd", ()), data, alpha=0.3, batch_size=n, seed=5)
-    network, parameters = reference.Network(layers), [p.copy() for p in fit.parameters]
-    fit.epoch(np.arange(n))
-    value, gradients = reference.penalized(network, loss, data, parameters, 0.3, 5, 0)
-    fit.trainer.write_back()
-    found = [v / -fit.rate for v in fit.state.arrays()]
-    assert worst_error(found, gradients, 1e-3) <= 1e-11
-    assert fit.curve[0] == pytest.approx(value, rel=1e-12)
-
-
 @each_optimizer
 def test_float32_stays_near_float64(core, optimizer):
     """Three epochs in both precisions from the same float32 numbers."""

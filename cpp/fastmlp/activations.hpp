@@ -218,20 +218,16 @@ void activate(const F& f, Panels<T> z, Panels<T> a, Panels<T> slope, Index panel
 // the activation's slope or else its output.
 template <class F, class T>
 struct Derivative {
-  F f;
+  [[no_unique_address]] F f;
   Panels<T> kept;
 
   Derivative from(Index panel, Index row) const { return {f, kept.from(panel, row)}; }
   Vec<T> operator()(Vec<T> sum, Index panel, Index offset) const {
-    if constexpr (std::is_same_v<F, Identity>) {
-      return sum;
+    const Vec<T> k = Vec<T>::load(kept.data + panel * kept.stride + offset);
+    if constexpr (keeps_slope<F>) {
+      return sum * k;
     } else {
-      const Vec<T> k = Vec<T>::load(kept.data + panel * kept.stride + offset);
-      if constexpr (keeps_slope<F>) {
-        return sum * k;
-      } else {
-        return f.backward(k, sum);
-      }
+      return f.backward(k, sum);
     }
   }
 };

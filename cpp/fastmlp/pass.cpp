@@ -203,6 +203,8 @@ Index Pass<T>::backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>
     const Index activation = taken_along ? l - 1 : -1;
     const Index next = taken_along ? l - 2 : l - 1;
     if (has_block_sums(l)) {
+      // Nobody will find its output any more.
+      eigen_assert(taken_along || l == 0 || !network_.get<Activation>(l - 1));
       backward_few_outputs(l, activation, blocks);
       return next;
     }
@@ -213,7 +215,7 @@ Index Pass<T>::backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>
     };
     with_activation(network_, activation, l, [&]<class F>(const F& f) {
       if constexpr (is_floor<F>) {
-        back(Gate<T>{below.y}, [](Index, Range) {});
+        back(Derivative<F, T>{f, below.y}, [](Index, Range) {});
       } else {
         back(Floor<T>{}, [&](Index p, Range some) {
           activate_backward(f, below.y, below.slope, w.dx, p, some);

@@ -207,7 +207,7 @@ class Pass {
   SparseRows sparse_rows() const { return {source_.x, source_.order}; }
   void begin_part(Index part);
   void allocate_outputs(bool gradients);
-  bool overwrites_input(Index l) const;
+  bool overwrites_input(const Dense& layer) const;
   void allocate_gradients();
   void allocate_tiles(const std::vector<bool>& tiled, int n_threads);
 

@@ -168,16 +168,6 @@ struct Floor {
   Vec<T> operator()(Vec<T> sum, Index, Index) const { return max(sum, Vec<T>(least)); }
 };
 
-// ... or 0 where a is 0: the gradient through a floor at 0.
-template <class T>
-struct Gate {
-  Panels<T> a;
-  Gate from(Index panel, Index row) const { return {a.from(panel, row)}; }
-  Vec<T> operator()(Vec<T> sum, Index panel, Index offset) const {
-    return unless(Vec<T>::load(a.data + panel * a.stride + offset) == Vec<T>(0), sum);
-  }
-};
-
 namespace detail {
 
 // A part of all input columns: whole panels, as many as in the other parts.
@@ -232,7 +222,7 @@ void each_tile(Range panels, F&& f) {
 
 // y = finish(x w + b) for `rows` of x (Panels or RowMajor) and some panels of w; `bias`
 // is padded to whole panels. `done(panel, rows)` follows each panel of y while it is in
-// cache: that is where activations go that no `finish` can do.
+// cache: that is where activations go that `finish` does not do.
 template <class Matrix, class T, class Finish, class Done>
 void multiply(const Matrix& x, Range rows, Panels<T> w, Range panels, const T* bias,
               const Finish& finish, Panels<T> y, Ahead& ahead, Done&& done) {

@@ -141,7 +141,8 @@ void narrow_gradient_rows(Panels<T> x, Range panels, const T* d, Range rows, boo
 }
 
 // dx(r, :) = finish(sum over c of d(r, c) w(c, :)) and g(c, :) = sum over r of d(r, c)
-// x(r, :) for one panel.
+// x(r, :) for one panel. dx may be x, and what `finish` reads in its place: each is
+// read before it is overwritten.
 template <class T, int C, class Finish>
 void backward_panel(const T* x, const T* d, Index rows, const T* w,
                     const Finish& finish, T* dx, T* g) {
@@ -205,9 +206,9 @@ void weight_gradient_narrow(Panels<T> x, Range panels, const T* d, Index outputs
 }
 
 // Both gradients of `outputs` outputs and no others, while a panel of inputs is at
-// hand: dx, finished, of some rows, whose gradients are in the panel at `d` (its first
-// row in `rows`), perhaps in the place of x; and these rows' part of the weights', into
-// the rows of `sums` from `sums_row` on, one for each output.
+// hand: dx, finished, of some rows, perhaps in the place of x; and these rows' part of
+// the weights', into the rows of `sums` from `sums_row` on, one for each output. The
+// outputs' gradients are in the panel at `d` (its first row in `rows`).
 template <class T, class Finish>
 void backward_narrow(Panels<T> x, const T* d, Index outputs, Range rows, Panels<T> w,
                      const Finish& finish, Panels<T> dx, Panels<T> sums,

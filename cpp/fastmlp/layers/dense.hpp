@@ -215,11 +215,12 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
   done(last, rows);
 }
 
-// `finish` is applied to dx, which `done(panel, rows)` follows. Not of a layer of
-// nothing but a few outputs, see backward_few.
+// `finish` is applied to dx, which `done(panel, rows)` follows. A layer of nothing but
+// a few outputs goes by backward_few.
 template <class T, class Finish, class Done>
 void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
                     const Finish& finish, Way<T>& way, Done&& done) {
+  eigen_assert(state.whole > 0);
   const Panels<T> w = state.transposed.panels;
   if (state.is_tiled()) {
     if constexpr (kUsesTiles<T>) {
@@ -231,10 +232,10 @@ void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Rang
   }
 }
 
-// Such a layer's weight gradient is summed by row blocks where there is an input
-// gradient, together with that, since the inputs are in cache then: (blocks x outputs,
-// inputs) in `sums`, written for `block`. `finish` is applied to dx, which may take the
-// place of x.
+// A layer of nothing but a few outputs: where there is an input gradient, the weights'
+// is summed by row blocks, together with that, since the inputs are in cache then:
+// (blocks x outputs, inputs) in `sums`, written for `block`. `finish` is applied to dx,
+// which may take the place of x.
 template <class T, class Finish>
 void backward_few(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panels<T> dx,
                   Range rows, const Finish& finish, Panels<T> sums, Index block) {
