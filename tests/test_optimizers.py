@@ -147,14 +147,40 @@ def steps_of_adam(squares):
     return -w, np.sqrt(np.finfo(dtype).tiny / dtype(0.5))
 
 
+def nearest_to_midpoints(digits):
+    """Return squares in [1, 4) whose roots lie nearest to the midpoint of two numbers.
+
+    With numbers of so many digits as whole ones, midpoints are halves of odd x, and a
+    root is near one where 4 a = x^2 + d for a small d = 7 modulo 8: so x is a square
+    root of -d modulo a power of two, found digit by digit.
+    """
+    found = []
+    for d in range(-49, 50, 8):
+        for bits in (digits + 1, digits + 2):
+            x, whole = 1, 1 << bits
+            for i in range(3, bits):
+                if (x * x + d) >> i & 1:
+                    x += 1 << (i - 1)
+            for root in {y % whole for y in (x, -x, x + whole // 2, whole // 2 - x)}:
+                square, lowest = (root * root + d) // 4, 1 << digits + bits - 3
+                if root >> digits == 1 and lowest <= square < 2 * lowest:
+                    found.append(square / 2 ** (2 * digits - 2))
+    return found
+
+
 def draw_squares(dtype, size=200_000):
-    """Return numbers of every magnitude and some thousand of each significand."""
+    """Return numbers of every magnitude, and those whose roots are hard to round.
+
+    Those of a magnitude side by side, as all in a register take the same way.
+    """
     info, rng = np.finfo(dtype), np.random.default_rng(0)
     exponents = rng.integers(info.minexp, info.maxexp - 2, size)
-    every = np.ldexp(rng.uniform(1, 2, size).astype(dtype), exponents)
-    near = 1 + np.arange(2000) * info.eps
-    ends = [near, 2 - near * info.eps, 4 - near * info.eps, 2 * near]
-    return np.concatenate([every, rng.uniform(1, 4, size), *ends]).astype(dtype)
+    every = np.sort(np.ldexp(rng.uniform(1, 2, size).astype(dtype), exponents))
+    k = np.arange(2000) * info.eps
+    ends = [1 + k, 2 - k, 4 - 2 * k, 2 + 2 * k]
+    hard = np.unique(nearest_to_midpoints(info.nmant + 1))
+    assert len(hard) > 15
+    return np.concatenate([every, rng.uniform(1, 4, size), *ends, hard]).astype(dtype)
 
 
 def test_roots_of_adam_are_those_of_ieee_754(dtype):

@@ -203,7 +203,7 @@ Index Pass<T>::backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>
     const Index activation = taken_along ? l - 1 : -1;
     const Index next = taken_along ? l - 2 : l - 1;
     if (has_block_sums(l)) {
-      // Nobody will find its output any more.
+      // An activation below must be taken along: its output is overwritten here.
       eigen_assert(taken_along || l == 0 || !network_.get<Activation>(l - 1));
       backward_few_outputs(l, activation, blocks);
       return next;

@@ -1,6 +1,7 @@
-// Square roots of whole registers, rounded as IEEE 754 says, on every processor.
+// Square roots of whole registers, rounded as IEEE 754 says.
 #pragma once
 
+#include <bit>
 #include <limits>
 
 #include "vec.hpp"
@@ -46,10 +47,12 @@ template <class T>
 }  // namespace detail
 
 // In a third less time than by the instruction (of doubles, in half of it), which takes
-// 12 cycles (24) and holds up divisions: Goldschmidt's steps, each of which doubles the
-// bits of the root and of half its inverse, and a last one with the exact remainder,
-// after which the root is rounded rightly (P. Markstein, "Computation of elementary
-// functions on the IBM RISC System/6000 processor", 1990).
+// 12 cycles (24; Intel) and holds up divisions: Goldschmidt's steps, each of which
+// doubles the bits of the root and of half its inverse, and a last one with what is
+// left of a (P. Markstein, "Computation of elementary functions on the IBM RISC
+// System/6000 processor", 1990). Whatever the first 14 bits, it is rounded rightly:
+// tried for all floats, and for doubles whose roots lie next to a midpoint of two
+// numbers.
 template <class T>
 Vec<T> root(Vec<T> a) {
   const auto [rough, serves] = detail::inverse_root(a);
