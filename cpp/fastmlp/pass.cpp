@@ -249,8 +249,8 @@ void Pass<T>::backward_few_outputs(Index l, Index activation, const RowBlocks& b
           activation < 0 ? Panels<T>{} : layer_rows(activation, rows).slope;
       // The activation's output is this layer's input.
       const Derivative<F, T> finish{f, keeps_slope<F> ? slope : w.x};
-      backward_few(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums,
-                   block - blocks_.begin);
+      dense_backward_few(state, w.x, w.dy, w.dx, rows, finish, work(l).block_sums,
+                         block - blocks_.begin);
     });
   });
 }

@@ -92,7 +92,7 @@ class Pass {
     return {placed(w.x, rows), placed(w.y, rows), placed(w.dx, rows),
             placed(w.dy, rows), placed(w.slope, rows)};
   }
-  // See backward_few.
+  // See dense_backward_few.
   bool has_block_sums(Index l) const { return bool{work(l).block_sums}; }
   bool uses_tiles() const { return !tile_scratch_.empty(); }
   bool is_tiled(Index l) const { return bool{work(l).dy_tiles}; }

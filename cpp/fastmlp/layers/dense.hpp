@@ -216,7 +216,7 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
 }
 
 // `finish` is applied to dx, which `done(panel, rows)` follows. A layer of nothing but
-// a few outputs goes by backward_few.
+// a few outputs goes by dense_backward_few.
 template <class T, class Finish, class Done>
 void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Range rows,
                     const Finish& finish, Way<T>& way, Done&& done) {
@@ -237,8 +237,9 @@ void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Rang
 // (blocks x outputs, inputs) in `sums`, written for `block`. `finish` is applied to dx,
 // which may take the place of x.
 template <class T, class Finish>
-void backward_few(const DenseState<T>& state, Panels<T> x, Panels<T> dy, Panels<T> dx,
-                  Range rows, const Finish& finish, Panels<T> sums, Index block) {
+void dense_backward_few(const DenseState<T>& state, Panels<T> x, Panels<T> dy,
+                        Panels<T> dx, Range rows, const Finish& finish, Panels<T> sums,
+                        Index block) {
   eigen_assert(state.whole == 0);
   backward_narrow(x, dy.at(0, rows.begin), dy.columns, rows, state.transposed.panels,
                   finish, dx, sums, block * dy.columns);

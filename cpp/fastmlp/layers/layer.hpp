@@ -26,7 +26,7 @@ struct LayerRows {
 template <class T>
 struct LayerWork {
   LayerRows<T> rows;
-  Panels<T> block_sums;      // see backward_few
+  Panels<T> block_sums;      // see dense_backward_few
   Tiles dy_tiles;            // for the weight gradient
   BatchStatistics<T> batch;  // of a batch norm
 };
