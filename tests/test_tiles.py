@@ -12,13 +12,16 @@ import reference
 from fastmlp import _core
 from reference import same_bits, worst_error
 
-# Whole panels and partial ones, odd and even numbers of them, and last few outputs; the
-# last two have layers that are large enough without ReLU after them, too.
+# Whole panels and partial ones, odd and even numbers of them, and last few outputs;
+# layers that are large enough without ReLU after them, too; and products that take two
+# parts of the inputs, one after the other, or of the outputs on the way back, where
+# rows are many enough (two blocks of them at once).
 widths = pytest.mark.parametrize(
     "widths",
     [
         (112, 256, 3), (150, 260, 133, 10), (129, 257, 244, 1), (20, 300, 120, 130, 2),
         (529, 257, 244, 1), (20, 520, 300, 530, 2),
+        (1090, 130, 1060, 3),
     ],
     ids=str,
 )  # fmt: skip

@@ -100,8 +100,8 @@ class Pass {
   const BatchStatistics<T>& batch(Index l) const { return work(l).batch; }
 
   // Before a member sums the gradient of rows that are new: no strip is theirs yet.
-  TileScratch<T>* begin_gradient(const Member& member) {
-    TileScratch<T>* const scratch = tile_scratch(member);
+  TileScratch* begin_gradient(const Member& member) {
+    TileScratch* const scratch = tile_scratch(member);
     if (scratch) scratch->strip.layer = -1;
     return scratch;
   }
@@ -173,8 +173,9 @@ class Pass {
   }
   LayerWork<T>& work(Index l) { return works_[static_cast<std::size_t>(l)]; }
   Panels<T> allocate(Index rows, Index columns);
+  // Such a gap after each half; whole tiles of rows, where a layer takes them.
   Panels<T> allocate_rows(Index columns) {
-    return allocate(capacity_ + 2 * apart_, columns);  // such a gap after each half
+    return allocate(round_up(capacity_, together_) + 2 * apart_, columns);
   }
   Panels<T> placed(Panels<T> panels, Range rows) const {
     eigen_assert(rows.begin >= rows_.begin && rows.end <= rows_.end);
@@ -196,10 +197,11 @@ class Pass {
   Range rows_of(Range blocks) const {
     return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
   }
-  // One thread alone may read the weights once for two blocks: a matrix unit multiplies
-  // faster than they come from the third cache.
+  // The weights are read once for two blocks, where all threads find as many of such
+  // pairs: a matrix unit multiplies faster than they come from the third cache.
   Index blocks_at_once(const Member& member) const {
-    return member.size == 1 && takes_pairs_ ? 2 : 1;
+    const bool is_fair = member.size == 1 || blocks_.size() % (2 * member.size) == 0;
+    return takes_pairs_ && is_fair ? 2 : 1;
   }
   Range blocks_of_piece(Index piece) const {
     return even_part(batch_blocks_, batch_pieces_, pieces_.begin + piece);
@@ -220,7 +222,7 @@ class Pass {
   void backward_rows(Index from, Index to, const RowBlocks& blocks, Way<T>& way);
   Index backward_layer(Index l, Index to, const RowBlocks& blocks, Way<T>& way);
   void backward_few_outputs(Index l, Index activation, const RowBlocks& blocks);
-  TileScratch<T>* tile_scratch(const Member& member) {
+  TileScratch* tile_scratch(const Member& member) {
     if (tile_scratch_.empty()) return nullptr;
     return &tile_scratch_[static_cast<std::size_t>(member.index)];
   }
@@ -248,7 +250,7 @@ class Pass {
   std::vector<LayerWork<T>> works_;
   std::vector<PanelBuffer<T>> memory_;
   std::vector<TileBuffer> tile_memory_;
-  std::vector<TileScratch<T>> tile_scratch_;  // by thread
+  std::vector<TileScratch> tile_scratch_;  // by thread
 
   PassSettings<T> settings_;
   bool exchanges_ = false;

@@ -74,7 +74,7 @@ class Trainer {
   bool is_time_up();
 
   void weights_phase(const Member& member);
-  void sum_pieces(const Member& member, Range mine, TileScratch<T>* tiles);
+  void sum_pieces(const Member& member, Range mine, TileScratch* tiles);
   void add_pieces(std::size_t unit, T* sums) const;
   const UnitSums<T>& piece_sums(Index piece) const {
     return piece_sums_[static_cast<std::size_t>(piece)];

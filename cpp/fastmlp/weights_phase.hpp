@@ -13,7 +13,7 @@ namespace fastmlp {
 template <class T>
 void Trainer<T>::weights_phase(const Member& member) {
   const UsingTiles<T> unit_in_use(pass_.uses_tiles());
-  TileScratch<T>* const tiles = pass_.begin_gradient(member);
+  TileScratch* const tiles = pass_.begin_gradient(member);
   T* const scratch = gradient_scratch_[static_cast<std::size_t>(member.index)].data();
   const auto share = [&](int i) { return share_of_units(1, i, member.size); };
   const bool in_one_part = pass_.is_first_part() && pass_.is_last_part();
@@ -35,7 +35,7 @@ void Trainer<T>::weights_phase(const Member& member) {
 
 // All units of all pieces, while the member asks for what it will update: `mine`.
 template <class T>
-void Trainer<T>::sum_pieces(const Member& member, Range mine, TileScratch<T>* tiles) {
+void Trainer<T>::sum_pieces(const Member& member, Range mine, TileScratch* tiles) {
   const auto units = static_cast<Index>(units_.size());
   const auto share = [&](int i) {
     return share_of_units(pass_.pieces(), i, member.size);

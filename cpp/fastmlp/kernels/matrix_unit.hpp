@@ -16,17 +16,19 @@ struct Strip {
   Range rows = {};
 };
 
-// What a thread multiplies tiles with: some rows as left operand, sums of two panels,
-// and a strip.
-template <class T>
+// What a thread multiplies tiles with: some steps of some rows as left operand, and a
+// strip.
 struct TileScratch {
+  // Of rows and weights that are multiplied at once: 768 KiB, which stay in the second
+  // cache together with the weights.
+  static constexpr Index kRowTiles = 256;
+
   Buffer<Tiles::Pair> rows;
-  Buffer<T> sums;
   Strip strip;
 
   TileScratch(Index most_rows, Index most_steps, Index strip_tiles)
-      : rows(divide_up(most_rows, Tiles::kLines) * most_steps * Tiles::kTile),
-        sums(2 * round_up(most_rows, Tiles::kLines) * kLanes<T>),
+      : rows(std::min(kRowTiles, divide_up(most_rows, Tiles::kLines) * most_steps) *
+             Tiles::kTile),
         strip{Buffer<Tiles::Pair>(strip_tiles * Tiles::kTile)} {}
 };
 
@@ -88,22 +90,29 @@ template <int sum, int left, int right>
 }
 
 // Lines of memory that may be asked for with a product of parts.
-inline constexpr int kLinesWithTiles = 2;
+inline constexpr int kLinesWithTiles = 4;
 
-// Sums of R x C tiles: sums(r, c) = sum over steps of a(r) b(c). The unit has eight
-// registers: four for sums, two for each operand. The six products of parts come in
-// such an order that each shares an operand with the one before it.
+// Sums of R x C tiles: sums(r, c) = sum over steps of a(r) b(c), or that added to them,
+// step by step. The unit has eight registers: four for sums, two for each operand. The
+// six products of parts come in such an order that each shares an operand with the one
+// before it.
 template <int R, int C, class T>
 [[gnu::noinline]] void multiply_tiles(const Tiles::Pair* a, Index a_stride,
                                       const Tiles::Pair* b, Index b_stride, Index steps,
-                                      T* sums, Index sums_stride, Ahead& ahead) {
+                                      bool adds, T* sums, Index sums_stride,
+                                      Ahead& ahead) {
   const auto each_sum = [&](auto&& f) __attribute__((always_inline)) {
     unrolled<R, C>([&](auto r, auto c) __attribute__((always_inline)) {
       f(std::integral_constant<int, 2 * r + c>{},
         sums + r * Tiles::kPart + c * sums_stride);
     });
   };
-  each_sum([](auto tile, T*) __attribute__((always_inline)) { clear_tile<tile>(); });
+  if (adds) {
+    each_sum([](auto tile, T* at)
+                 __attribute__((always_inline)) { load_tile<tile>(at); });
+  } else {
+    each_sum([](auto tile, T*) __attribute__((always_inline)) { clear_tile<tile>(); });
+  }
   const auto left = [&](Index part) __attribute__((always_inline)) {
     unrolled<R>([&](auto r) __attribute__((always_inline)) {
       load_tile<4 + r>(a + r * a_stride + part * Tiles::kPart);
@@ -134,11 +143,11 @@ template <int R, int C, class T>
 
 }  // namespace detail
 
-// sums(row, column) = sum over some steps of a(row) b(column), for so many tiles of
-// rows and columns; a column's sums follow one another.
+// sums(row, column) = sum over some steps of a(row) b(column), or that added to them,
+// for so many tiles of rows and columns; a column's sums follow one another.
 template <class T>
-void multiply_tiles(Tiles a, Index rows, Tiles b, Index columns, Index steps, T* sums,
-                    Index sums_stride, Ahead& ahead) {
+void multiply_tiles(Tiles a, Index rows, Tiles b, Index columns, Index steps, bool adds,
+                    T* sums, Index sums_stride, Ahead& ahead) {
   constexpr std::integral_constant<int, 1> one;
   constexpr std::integral_constant<int, 2> two;
   each_piece({0, columns}, 2, [&](Range c) {
@@ -146,8 +155,8 @@ void multiply_tiles(Tiles a, Index rows, Tiles b, Index columns, Index steps, T*
     each_piece({0, rows}, 2, [&](Range r) {
       const auto multiply = [&](auto R, auto C) {
         detail::multiply_tiles<R, C>(a.at(r.begin), a.steps * Tiles::kTile,
-                                     b.at(c.begin), b.steps * Tiles::kTile, steps, to,
-                                     sums_stride, ahead);
+                                     b.at(c.begin), b.steps * Tiles::kTile, steps, adds,
+                                     to, sums_stride, ahead);
       };
       if (r.size() == 2) {
         c.size() == 2 ? multiply(two, two) : multiply(two, one);
@@ -169,48 +178,62 @@ inline void expect(Tiles tiles, Range some, Range steps, Ahead& ahead,
 
 namespace detail {
 
-// y = finish(x w + bias) for some panels of y.
+// y = finish(x w + bias) for some panels of y, from the rows in `x` on. Some steps at a
+// time, of which y keeps the sums; what lies behind the last of `rows`, up to a whole
+// tile, is overwritten.
 template <class T, class Finish, class Done>
-void multiply_block(Tiles x, Range rows, Tiles w, Range panels, const T* bias,
-                    const Finish& finish, Panels<T> y, T* sums, bool asks, Ahead& ahead,
-                    Done& done) {
+void multiply_block(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range panels,
+                    const T* bias, const Finish& finish, Panels<T> y,
+                    TileScratch& scratch, bool asks, Ahead& ahead, Done& done) {
   constexpr Index L = kLanes<T>;
   const Index tiles = divide_up(rows.size(), Tiles::kLines);
-  const Index stride = tiles * Tiles::kPart;
-  each_piece(panels, 2, [&](Range two) {
-    const Range next{two.end, std::min(panels.end, two.end + 2)};
-    if (asks) expect(w, next, {0, w.steps}, ahead);
-    multiply_tiles(x, tiles, w.from(two.begin, 0), two.size(), w.steps, sums, stride,
-                   ahead);
-    for (Index p = two.begin; p < two.end; ++p) {
-      const T* const sum = sums + (p - two.begin) * stride;
-      const auto ready = finish.from(p, rows.begin);
-      const Vec<T> added = Vec<T>::load(bias + p * L);
-      T* const to = y.at(p, rows.begin);
-      for (Index i = 0; i < rows.size() * L; i += L)
-        ready(Vec<T>::load(sum + i) + added, 0, i).store(to + i);
-      done(p, rows);
-    }
-  });
+  const Index parts = divide_up(w.steps * tiles, TileScratch::kRowTiles);
+  const auto steps_of = [&](Index part) { return even_part(w.steps, parts, part); };
+  for (Index part = 0; part < parts; ++part) {
+    const Range steps = steps_of(part);
+    const Tiles in{scratch.rows.data(), steps.size()};
+    split_rows(x, rows, in_pairs, steps, in);
+    each_piece(panels, 2, [&](Range two) {
+      if (asks) {
+        if (two.end < panels.end) {
+          expect(w, {two.end, std::min(panels.end, two.end + 2)}, steps, ahead);
+        } else if (part + 1 < parts) {
+          expect(w, {panels.begin, std::min(panels.end, panels.begin + 2)},
+                 steps_of(part + 1), ahead);
+        }
+      }
+      multiply_tiles(in, tiles, w.from(two.begin, steps.begin), two.size(),
+                     steps.size(), part > 0, y.at(two.begin, rows.begin), y.stride,
+                     ahead);
+      if (part + 1 < parts) return;
+      for (Index p = two.begin; p < two.end; ++p) {
+        const auto ready = finish.from(p, rows.begin);
+        const Vec<T> added = Vec<T>::load(bias + p * L);
+        T* const to = y.at(p, rows.begin);
+        for (Index i = 0; i < rows.size() * L; i += L)
+          ready(Vec<T>::load(to + i) + added, 0, i).store(to + i);
+        done(p, rows);
+      }
+    });
+  }
 }
 
 }  // namespace detail
 
 // y = finish(x w + bias) for some panels of y; `done(panel, rows)` follows parts of
 // each. Of x's columns, `in_pairs` are taken by pairs of panels. A few rows at a time,
-// which stay near, or all of them where the weights do not.
+// which stay near, or all of them where the weights do not. y has room for whole tiles
+// of rows.
 template <class T, class Finish, class Done>
 void multiply(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range panels,
-              const T* bias, const Finish& finish, Panels<T> y, TileScratch<T>& scratch,
+              const T* bias, const Finish& finish, Panels<T> y, TileScratch& scratch,
               Ahead& ahead, Done&& done) {
   constexpr Index near = Index{1} << 20;
   const Index bytes =
       panels.size() * w.steps * Tiles::kTile * static_cast<Index>(sizeof(Tiles::Pair));
   const Index at_once = bytes <= near ? 2 * Tiles::kLines : rows.size();
-  const Tiles in{scratch.rows.data(), w.steps};
   each_piece(rows, at_once, [&](Range some) {
-    split_rows(x, some, in_pairs, in);
-    detail::multiply_block(in, some, w, panels, bias, finish, y, scratch.sums.data(),
+    detail::multiply_block(x, in_pairs, some, w, panels, bias, finish, y, scratch,
                            bytes > near, ahead, done);
   });
 }

@@ -137,9 +137,10 @@ void split_transposed(TileHalf<T> a, TileHalf<T> b, Tiles::Pair* to) {
   });
 }
 
-// Rows of x as a left operand; of its columns, `in_pairs` are taken by pairs of panels.
+// Some steps of rows of x as a left operand; of its columns, `in_pairs` are taken by
+// pairs of panels.
 template <class T>
-void split_rows(Panels<T> x, Range rows, Index in_pairs, Tiles to) {
+void split_rows(Panels<T> x, Range rows, Index in_pairs, Range steps, Tiles to) {
   constexpr Index L = kLanes<T>;
   const Index paired = divide_up(in_pairs, L);
   const Index last = x.count() - 1;
@@ -155,9 +156,10 @@ void split_rows(Panels<T> x, Range rows, Index in_pairs, Tiles to) {
       return TileHalf<T>{panel == last ? kept : x.at(panel, lines.begin), lines.size()};
     };
     Tiles::Pair* at = to.at(tile++);
-    for (Index p = 0; p < paired; p += 2, at += Tiles::kTile)
+    for (Index step = steps.begin; step < steps.end; ++step, at += Tiles::kTile) {
+      const Index p = std::min(2 * step, paired);
       split(half(p), p + 1 < paired ? half(p + 1) : TileHalf<T>{}, at);
-    if (paired < x.count()) split(half(paired), {}, at);
+    }
   });
 }
 

@@ -184,7 +184,7 @@ struct DenseState {
 template <class T>
 struct Way {
   Ahead ahead{};
-  TileScratch<T>* scratch = nullptr;  // where a layer takes tiles
+  TileScratch* scratch = nullptr;  // where a layer takes tiles
 };
 
 // Some panels of y, or none, to which `floor` is applied; `done(panel, rows)` follows

@@ -43,18 +43,21 @@ struct DenseUnit {
   }
 };
 
-inline constexpr Index kUnitInputs = 6;  // panels; its gradient block stays in L1
-inline constexpr Index kMostParts = 4;   // of the inputs, for the threads' sake
+// Panels; its gradient block stays in L1. More of them where deltas are tiles, which
+// come from the third cache for each part of the inputs.
+template <class T>
+inline constexpr Index kUnitInputs = kUsesTiles<T> ? 8 : 6;
+inline constexpr Index kMostParts = 4;  // of the inputs, for the threads' sake
 
 // No unit's gradient is larger.
 template <class T>
 inline constexpr Index kUnitSize =
-    (kUnitInputs * kLanes<T> + 1) * Tile<T>::panels * kLanes<T>;
+    (kUnitInputs<T> * kLanes<T> + 1) * Tile<T>::panels * kLanes<T>;
 
 // Into how many even parts of panels the inputs of a layer are cut at least.
 template <class T>
 Index input_parts(Index in_features) {
-  return divide_up(divide_up(in_features, kLanes<T>), kUnitInputs);
+  return divide_up(divide_up(in_features, kLanes<T>), kUnitInputs<T>);
 }
 
 // Calls f(unit) for all units of a layer, in a fixed order: the same inputs for all
@@ -119,8 +122,12 @@ void sum_tiles(const DenseUnit& unit, Tiles x, Tiles dy, Index groups, bool adds
   const Index size = unit.weights_size<T>();
   alignas(kAlignment) T scratch[kUnitSize<T>];
   T* const to = adds ? scratch : sums;
-  multiply_tiles(x, unit.inputs.size(), dy, unit.outputs.size(), groups, to,
-                 unit.panel_size<T>(), ahead);
+  // Four at a time, so that the deltas come from L1 for all but the first inputs.
+  each_piece({0, groups}, 4, [&](Range some) {
+    multiply_tiles(x.from(0, some.begin), unit.inputs.size(), dy.from(0, some.begin),
+                   unit.outputs.size(), some.size(), some.begin > 0, to,
+                   unit.panel_size<T>(), ahead);
+  });
   if (!adds) return;
   for (Index i = 0; i < size; i += Vec<T>::size)
     (Vec<T>::load(sums + i) + Vec<T>::load(scratch + i)).store(sums + i);
