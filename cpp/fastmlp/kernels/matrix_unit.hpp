@@ -62,6 +62,11 @@ class UsingTiles {
   bool used_;
 };
 
+// Lines of memory that may be asked for with a product of parts: of the next weights
+// or, in a gradient, of what its update changes.
+inline constexpr int kLinesWithWeights = 4;
+inline constexpr int kLinesWithGradient = 2;
+
 namespace detail {
 
 template <int tile>
@@ -89,14 +94,11 @@ template <int sum, int left, int right>
                : "i"(sum), "i"(left), "i"(right));
 }
 
-// Lines of memory that may be asked for with a product of parts.
-inline constexpr int kLinesWithTiles = 4;
-
 // Sums of R x C tiles: sums(r, c) = sum over steps of a(r) b(c), or that added to them,
 // step by step. The unit has eight registers: four for sums, two for each operand. The
 // six products of parts come in such an order that each shares an operand with the one
 // before it.
-template <int R, int C, class T>
+template <int lines, int R, int C, class T>
 [[gnu::noinline]] void multiply_tiles(const Tiles::Pair* a, Index a_stride,
                                       const Tiles::Pair* b, Index b_stride, Index steps,
                                       bool adds, T* sums, Index sums_stride,
@@ -127,7 +129,7 @@ template <int R, int C, class T>
     unrolled<R, C>([&](auto r, auto c) __attribute__((always_inline)) {
       add_product<2 * r + c, 4 + r, 6 + c>();
     });
-    ahead.ask<kLinesWithTiles>();
+    ahead.ask<lines>();
   };
   for (; steps > 0; --steps, a += Tiles::kTile, b += Tiles::kTile) {
     right(0), left(2), product();
@@ -145,7 +147,7 @@ template <int R, int C, class T>
 
 // sums(row, column) = sum over some steps of a(row) b(column), or that added to them,
 // for so many tiles of rows and columns; a column's sums follow one another.
-template <class T>
+template <int lines, class T>
 void multiply_tiles(Tiles a, Index rows, Tiles b, Index columns, Index steps, bool adds,
                     T* sums, Index sums_stride, Ahead& ahead) {
   constexpr std::integral_constant<int, 1> one;
@@ -154,9 +156,9 @@ void multiply_tiles(Tiles a, Index rows, Tiles b, Index columns, Index steps, bo
     T* to = sums + c.begin * sums_stride;
     each_piece({0, rows}, 2, [&](Range r) {
       const auto multiply = [&](auto R, auto C) {
-        detail::multiply_tiles<R, C>(a.at(r.begin), a.steps * Tiles::kTile,
-                                     b.at(c.begin), b.steps * Tiles::kTile, steps, adds,
-                                     to, sums_stride, ahead);
+        detail::multiply_tiles<lines, R, C>(a.at(r.begin), a.steps * Tiles::kTile,
+                                            b.at(c.begin), b.steps * Tiles::kTile,
+                                            steps, adds, to, sums_stride, ahead);
       };
       if (r.size() == 2) {
         c.size() == 2 ? multiply(two, two) : multiply(two, one);
@@ -202,9 +204,9 @@ void multiply_block(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range pane
                  steps_of(part + 1), ahead);
         }
       }
-      multiply_tiles(in, tiles, w.from(two.begin, steps.begin), two.size(),
-                     steps.size(), part > 0, y.at(two.begin, rows.begin), y.stride,
-                     ahead);
+      multiply_tiles<kLinesWithWeights>(in, tiles, w.from(two.begin, steps.begin),
+                                        two.size(), steps.size(), part > 0,
+                                        y.at(two.begin, rows.begin), y.stride, ahead);
       if (part + 1 < parts) return;
       for (Index p = two.begin; p < two.end; ++p) {
         const auto ready = finish.from(p, rows.begin);

@@ -124,9 +124,10 @@ void sum_tiles(const DenseUnit& unit, Tiles x, Tiles dy, Index groups, bool adds
   T* const to = adds ? scratch : sums;
   // Four at a time, so that the deltas come from L1 for all but the first inputs.
   each_piece({0, groups}, 4, [&](Range some) {
-    multiply_tiles(x.from(0, some.begin), unit.inputs.size(), dy.from(0, some.begin),
-                   unit.outputs.size(), some.size(), some.begin > 0, to,
-                   unit.panel_size<T>(), ahead);
+    multiply_tiles<kLinesWithGradient>(x.from(0, some.begin), unit.inputs.size(),
+                                       dy.from(0, some.begin), unit.outputs.size(),
+                                       some.size(), some.begin > 0, to,
+                                       unit.panel_size<T>(), ahead);
   });
   if (!adds) return;
   for (Index i = 0; i < size; i += Vec<T>::size)
