@@ -73,7 +73,7 @@ def test_parameters_are_held_a_few_times(
 @reads_proc
 @pytest.mark.parametrize(("stopping", "copies"), [("", 5), ("stopping", 8)])
 def test_parameters_in_tiles_are_held_twice_more(run_python, stopping, copies, figure):
-    """A batch's workspace is up to 10 MB, and that of tiles up to 7 MB."""
+    """A batch's workspace is up to 10 MB, and that of tiles up to 9 MB."""
     used, parameters = grown(
         run_python, "float64", "float32", 1500, stopping, 300, 3, 256
     )

@@ -12,16 +12,13 @@ import reference
 from fastmlp import _core
 from reference import same_bits, worst_error
 
-# Whole panels and partial ones, odd and even numbers of them, and last few outputs;
-# layers that are large enough without ReLU after them, too; and products that take two
-# parts of the inputs, one after the other, or of the outputs on the way back, where
-# rows are many enough (two blocks of them at once).
+# Whole panels and partial ones, odd and even numbers of them, and last few outputs; the
+# last two have layers that are large enough without ReLU after them, too.
 widths = pytest.mark.parametrize(
     "widths",
     [
         (112, 256, 3), (150, 260, 133, 10), (129, 257, 244, 1), (20, 300, 120, 130, 2),
         (529, 257, 244, 1), (20, 520, 300, 530, 2),
-        (1090, 130, 1060, 3),
     ],
     ids=str,
 )  # fmt: skip
@@ -74,15 +71,36 @@ def gradient(network, data, parameters):
 @batch_sizes
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_gradients_are_those_of_float64(core, widths, batch_size, activation, figure):
+    check_gradients(core, core.stack(activation, widths), widths, batch_size, figure)
+
+
+def check_gradients(core, layers, widths, batch_size, figure):
     """The first velocity is minus a tenth of the gradient."""
-    layers, data = core.stack(activation, widths), draw(widths, batch_size)
-    parameters = start(core, layers)
+    data, parameters = draw(widths, batch_size), start(core, layers)
     _, velocities, curve = train(core, layers, data, parameters, batch_size)
     loss, gradients = gradient(reference.Network(layers), data, parameters)
     error = worst_error([v / -0.1 for v in velocities], gradients, 1e-3)
     figure("gradients of wide layers", error)
     assert error <= 3e-6
     assert curve[0] == pytest.approx(loss, rel=1e-6)
+
+
+# 2336 and 4096 inputs are 73 and 128 steps of a sum, of which blocks of rows, or two of
+# them at once, take two, three or four stretches, of unequal lengths, and of 1090
+# outputs two on the way back; the last tile of rows is partial in some, there too.
+@pytest.mark.parametrize(
+    ("widths", "batch_size"),
+    [
+        ((2336, 340, 1090, 3), 200), ((2336, 340, 1090, 3), 250),
+        ((2336, 340, 1090, 3), 293), ((2336, 340, 1090, 3), 1600),
+        ((4096, 340, 3), 200), ((4096, 340, 3), 640),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_many_inputs(core, widths, batch_size, figure):
+    layers = core.stack("gelu", widths)
+    check_gradients(core, layers, widths, batch_size, figure)
+    check_bits(core, core.stack("relu", widths), widths, batch_size, 150)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e30])

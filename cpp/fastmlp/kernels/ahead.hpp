@@ -61,6 +61,10 @@ class Ahead {
     pieces_[size_++] = {begin - in_line, divide_up(in_line + bytes, kLine), request};
   }
 
+  // Pieces that are not asked for yet, and what was added to so many no more.
+  std::size_t size() const { return size_; }
+  void forget_after(std::size_t size) { size_ = std::min(size_, size); }
+
   // So many lines or, at the end of a piece, those that are left.
   template <int lines>
   void ask() {

@@ -19,8 +19,8 @@ struct Strip {
 // What a thread multiplies tiles with: some steps of some rows as left operand, and a
 // strip.
 struct TileScratch {
-  // Of rows and weights that are multiplied at once: 768 KiB, which stay in the second
-  // cache together with the weights.
+  // Of the left operand at once: 768 KiB, which stay in the second cache while the
+  // weights come.
   static constexpr Index kRowTiles = 256;
 
   Buffer<Tiles::Pair> rows;
@@ -180,7 +180,7 @@ inline void expect(Tiles tiles, Range some, Range steps, Ahead& ahead,
 
 namespace detail {
 
-// y = finish(x w + bias) for some panels of y, from the rows in `x` on. Some steps at a
+// y = finish(x w + bias) for some rows of x and panels of y. A stretch of steps at a
 // time, of which y keeps the sums; what lies behind the last of `rows`, up to a whole
 // tile, is overwritten.
 template <class T, class Finish, class Done>
@@ -189,31 +189,35 @@ void multiply_block(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range pane
                     TileScratch& scratch, bool asks, Ahead& ahead, Done& done) {
   constexpr Index L = kLanes<T>;
   const Index tiles = divide_up(rows.size(), Tiles::kLines);
-  const Index parts = divide_up(w.steps * tiles, TileScratch::kRowTiles);
-  const auto steps_of = [&](Index part) { return even_part(w.steps, parts, part); };
-  for (Index part = 0; part < parts; ++part) {
-    const Range steps = steps_of(part);
+  const Index stretches = divide_up(w.steps, TileScratch::kRowTiles / tiles);
+  const auto steps_of = [&](Index i) { return even_part(w.steps, stretches, i); };
+  const auto two_from = [&](Index panel) {
+    return Range{panel, std::min(panels.end, panel + 2)};
+  };
+  for (Index i = 0; i < stretches; ++i) {
+    const Range steps = steps_of(i);
+    const bool is_last = i + 1 == stretches;
     const Tiles in{scratch.rows.data(), steps.size()};
+    eigen_assert(tiles * steps.size() * Tiles::kTile <= scratch.rows.size());
     split_rows(x, rows, in_pairs, steps, in);
     each_piece(panels, 2, [&](Range two) {
-      if (asks) {
-        if (two.end < panels.end) {
-          expect(w, {two.end, std::min(panels.end, two.end + 2)}, steps, ahead);
-        } else if (part + 1 < parts) {
-          expect(w, {panels.begin, std::min(panels.end, panels.begin + 2)},
-                 steps_of(part + 1), ahead);
-        }
+      const std::size_t asked_before = ahead.size();
+      if (asks && two.end < panels.end) {
+        expect(w, two_from(two.end), steps, ahead);
+      } else if (asks && !is_last) {
+        expect(w, two_from(panels.begin), steps_of(i + 1), ahead);
       }
       multiply_tiles<kLinesWithWeights>(in, tiles, w.from(two.begin, steps.begin),
-                                        two.size(), steps.size(), part > 0,
+                                        two.size(), steps.size(), i > 0,
                                         y.at(two.begin, rows.begin), y.stride, ahead);
-      if (part + 1 < parts) return;
+      ahead.forget_after(asked_before);  // weights that are wanted now
+      if (!is_last) return;
       for (Index p = two.begin; p < two.end; ++p) {
         const auto ready = finish.from(p, rows.begin);
         const Vec<T> added = Vec<T>::load(bias + p * L);
         T* const to = y.at(p, rows.begin);
-        for (Index i = 0; i < rows.size() * L; i += L)
-          ready(Vec<T>::load(to + i) + added, 0, i).store(to + i);
+        for (Index j = 0; j < rows.size() * L; j += L)
+          ready(Vec<T>::load(to + j) + added, 0, j).store(to + j);
         done(p, rows);
       }
     });

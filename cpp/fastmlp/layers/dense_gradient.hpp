@@ -43,8 +43,8 @@ struct DenseUnit {
   }
 };
 
-// Panels; its gradient block stays in L1. More of them where deltas are tiles, which
-// come from the third cache for each part of the inputs.
+// Panels; its gradient block stays in L1. More of them where there may be tiles: all
+// deltas come from the third cache for each part of the inputs.
 template <class T>
 inline constexpr Index kUnitInputs = kUsesTiles<T> ? 8 : 6;
 inline constexpr Index kMostParts = 4;  // of the inputs, for the threads' sake
