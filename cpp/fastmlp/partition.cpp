@@ -49,13 +49,15 @@ Index pieces_at_a_time(const Network& network, Index rows, int n_threads) {
 }
 
 template <class T>
-std::vector<GradientUnit> gradient_units(const Network& network) {
+std::vector<GradientUnit> gradient_units(const Network& network,
+                                         const std::vector<bool>& tiled) {
   std::vector<GradientUnit> units;
   for (Index l = 0; l < network.size(); ++l) {
     if (network.get<BatchNorm>(l)) units.push_back({l, {}});
     const auto* dense = network.get<Dense>(l);
     if (!dense) continue;
-    each_dense_unit<T>(*dense,
+    const bool is_tiled = !tiled.empty() && tiled[static_cast<std::size_t>(l)];
+    each_dense_unit<T>(*dense, is_tiled,
                        [&](const DenseUnit& unit) { units.push_back({l, unit}); });
   }
   return units;
@@ -92,8 +94,10 @@ std::vector<bool> tiled_layers(const Network& network, Index rows, bool is_spars
 
 template std::vector<bool> tiled_layers<float>(const Network&, Index, bool);
 template std::vector<bool> tiled_layers<double>(const Network&, Index, bool);
-template std::vector<GradientUnit> gradient_units<float>(const Network&);
-template std::vector<GradientUnit> gradient_units<double>(const Network&);
+template std::vector<GradientUnit> gradient_units<float>(const Network&,
+                                                         const std::vector<bool>&);
+template std::vector<GradientUnit> gradient_units<double>(const Network&,
+                                                          const std::vector<bool>&);
 template Index pieces_at_a_time<float>(const Network&, Index, int);
 template Index pieces_at_a_time<double>(const Network&, Index, int);
 template int gradient_threads<float>(const Network&, Index, int);

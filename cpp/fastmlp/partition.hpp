@@ -54,9 +54,11 @@ struct GradientUnit {
   DenseUnit dense;  // not used by a batch norm
 };
 
-// The gradient's units, in a fixed order.
+// The gradient's units, in a fixed order. Of layers that are `tiled`, by number, they
+// are larger.
 template <class T>
-std::vector<GradientUnit> gradient_units(const Network& network);
+std::vector<GradientUnit> gradient_units(const Network& network,
+                                         const std::vector<bool>& tiled = {});
 
 // Memory for the gradient of all units.
 template <class T>

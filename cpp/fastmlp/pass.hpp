@@ -173,7 +173,7 @@ class Pass {
   }
   LayerWork<T>& work(Index l) { return works_[static_cast<std::size_t>(l)]; }
   Panels<T> allocate(Index rows, Index columns);
-  // Such a gap after each half; whole tiles of rows, where a layer takes them.
+  // `apart_` rows more after each half; whole tiles of rows, where a layer takes them.
   Panels<T> allocate_rows(Index columns) {
     return allocate(round_up(capacity_, together_) + 2 * apart_, columns);
   }

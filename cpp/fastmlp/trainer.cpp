@@ -41,7 +41,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
             tiled_, n_threads_),
       rows_are_long_(has_long_rows(data.x)),
       weights_are_far_(network_.weights() * static_cast<Index>(sizeof(T)) > kNearBytes),
-      units_(gradient_units<T>(network_)),
+      units_(gradient_units<T>(network_, tiled_)),
       weight_(data.sample_weight ? settings_.batch_size : 0),
       block_loss_(static_cast<std::size_t>(row_blocks(settings_.batch_size))),
       unit_norm_(units_.size()) {

@@ -61,7 +61,8 @@ class Ahead {
     pieces_[size_++] = {begin - in_line, divide_up(in_line + bytes, kLine), request};
   }
 
-  // Pieces that are not asked for yet, and what was added to so many no more.
+  // How many pieces are still to be asked for, as a whole or in part; those added since
+  // there were so many are forgotten.
   std::size_t size() const { return size_; }
   void forget_after(std::size_t size) { size_ = std::min(size_, size); }
 

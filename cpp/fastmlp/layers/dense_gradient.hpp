@@ -43,31 +43,33 @@ struct DenseUnit {
   }
 };
 
-// Panels; its gradient block stays in L1. More of them where there may be tiles: all
-// deltas come from the third cache for each part of the inputs.
-template <class T>
-inline constexpr Index kUnitInputs = kUsesTiles<T> ? 8 : 6;
+inline constexpr Index kUnitInputs = 6;  // panels; its gradient block stays in L1
+// In tiles more: a large layer's deltas come from the third cache for each part of the
+// inputs.
+inline constexpr Index kTiledUnitInputs = 8;
 inline constexpr Index kMostParts = 4;  // of the inputs, for the threads' sake
 
 // No unit's gradient is larger.
 template <class T>
 inline constexpr Index kUnitSize =
-    (kUnitInputs<T> * kLanes<T> + 1) * Tile<T>::panels * kLanes<T>;
+    ((kUsesTiles<T> ? kTiledUnitInputs : kUnitInputs) * kLanes<T> + 1) *
+    Tile<T>::panels * kLanes<T>;
 
 // Into how many even parts of panels the inputs of a layer are cut at least.
 template <class T>
-Index input_parts(Index in_features) {
-  return divide_up(divide_up(in_features, kLanes<T>), kUnitInputs<T>);
+Index input_parts(Index in_features, Index unit_inputs = kUnitInputs) {
+  return divide_up(divide_up(in_features, kLanes<T>), unit_inputs);
 }
 
 // Calls f(unit) for all units of a layer, in a fixed order: the same inputs for all
 // outputs, where the inputs are larger than a cache.
 template <class T, class F>
-void each_dense_unit(const Dense& layer, F&& f) {
+void each_dense_unit(const Dense& layer, bool is_tiled, F&& f) {
   const Index inputs = divide_up(layer.in_features, kLanes<T>);
   const Index narrow = narrow_outputs<T>(layer.out_features);
   const Index whole = divide_up(layer.out_features - narrow, kLanes<T>);
-  const Index needed = input_parts<T>(layer.in_features);
+  const Index needed =
+      input_parts<T>(layer.in_features, is_tiled ? kTiledUnitInputs : kUnitInputs);
   // Up to four parts, of two panels or more, so that threads find equal work; the last
   // few outputs are too little to share.
   const Index parts = std::max(needed, std::min(kMostParts, inputs / 2));
@@ -122,7 +124,7 @@ void sum_tiles(const DenseUnit& unit, Tiles x, Tiles dy, Index groups, bool adds
   const Index size = unit.weights_size<T>();
   alignas(kAlignment) T scratch[kUnitSize<T>];
   T* const to = adds ? scratch : sums;
-  // Four at a time, so that the deltas come from L1 for all but the first inputs.
+  // Four at a time: most of the deltas stay in L1 from some inputs to the next.
   each_piece({0, groups}, 4, [&](Range some) {
     multiply_tiles<kLinesWithGradient>(x.from(0, some.begin), unit.inputs.size(),
                                        dy.from(0, some.begin), unit.outputs.size(),

@@ -84,7 +84,7 @@ void sum_gradient(const DenseUnit& unit, Index in_features,
     }
   };
   // By column of the unit; a power of two.
-  std::array<int, static_cast<std::size_t>(kUnitInputs<T> * L)> chains;
+  std::array<int, static_cast<std::size_t>(kUnitInputs * L)> chains;
   chains.fill(1);
   int most = 1;
   each_chained_tile<T>(unit, in_features, [&](Range columns, int own) {
