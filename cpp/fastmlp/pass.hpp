@@ -197,7 +197,7 @@ class Pass {
   Range rows_of(Range blocks) const {
     return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
   }
-  // The weights are read once for two blocks, where all threads find as many of such
+  // The weights are read once for two blocks where all threads find equally many such
   // pairs: a matrix unit multiplies faster than they come from the third cache.
   Index blocks_at_once(const Member& member) const {
     const bool is_fair = member.size == 1 || blocks_.size() % (2 * member.size) == 0;

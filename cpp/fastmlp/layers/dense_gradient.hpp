@@ -94,7 +94,8 @@ struct GradientSink {
 template <class Weights, class Narrow, class Biases>
 GradientSink(Weights, Narrow, Biases) -> GradientSink<Weights, Narrow, Biases>;
 
-// Rows of a gradient that are summed in one go: the deltas of one tile stay in L1.
+// Rows of a gradient that are summed in one go: the deltas of one register tile stay in
+// L1.
 struct GradientPiece {
   Range rows;
   Range blocks;  // of which they consist
