@@ -85,9 +85,8 @@ def check_gradients(core, layers, widths, batch_size, figure):
     assert curve[0] == pytest.approx(loss, rel=1e-6)
 
 
-# 73 and 128 steps of a sum, of which large blocks of rows, or two at once, take two to
-# four stretches, and as many outputs that they take two on the way back (with 250 and
-# 1600 rows). Panels of inputs and tiles of rows that are partial, and those that are
+# 73 and 128 steps of a sum, which take three to eight stretches, and as many outputs
+# that they take two or three on the way back. Panels of inputs and tiles of rows that are partial, and those that are
 # not.
 @pytest.mark.parametrize(
     ("widths", "batch_size"),

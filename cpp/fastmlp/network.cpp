@@ -93,7 +93,7 @@ Parameters<T>::Parameters(const Network& network, Layout layout, bool input_grad
       if (l == 0 && first_in_place) {
         own = Layout::in_place;
       } else if (as_tiles) {
-        own = both_ways ? Layout::tiled_both_ways : Layout::tiled;
+        own = Layout::tiled;
       } else if (layout == Layout::both_ways && !both_ways) {
         own = Layout::packed;
       }

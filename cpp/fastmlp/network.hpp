@@ -59,7 +59,7 @@ class Parameters {
  public:
   // The lowest layer takes part in the way back only where the gradient with respect to
   // the network's input is asked for; where rows are sparse, its weights may stay in
-  // place. Layers that are `tiled`, by number, are kept in tiles, too.
+  // place. Layers that are `tiled`, by number, are kept for tiles.
   Parameters(const Network& network, Layout layout, bool input_gradient = false,
              bool first_in_place = false, const std::vector<bool>& tiled = {});
 

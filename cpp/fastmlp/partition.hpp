@@ -23,6 +23,9 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
 }
 
+// Of blocks that a thread takes together, where layers take tiles.
+inline constexpr Index kMostRowsAtOnce = 256;
+
 // Whether threads had better sum the weights' gradient of their own rows and exchange
 // sums than read each other's rows: where that is less. By shapes alone. With batch
 // norm, many rows would leave as many sums.

@@ -34,12 +34,8 @@ void Pass<T>::begin_part(Index part) {
   const Index first_half = divide_up(pieces(), 2);
   second_half_ =
       exchanges_ && first_half < pieces() ? rows_of_piece(first_half).begin : rows_.end;
-  // Of blocks that are together no larger than others, none of which straddles halves
-  // that lie apart.
-  const bool straddles = second_half_ < rows_.end &&
-                         (blocks_of_piece(first_half).begin - blocks_.begin) % 2 != 0;
-  takes_pairs_ = uses_tiles() &&
-                 2 * most_block_rows(settings_.rows) <= kMostBlockRows && !straddles;
+  blocks_before_gap_ =
+      second_half_ < rows_.end ? blocks_of_piece(first_half).begin - blocks_.begin : 0;
 }
 
 template <class T>

@@ -197,11 +197,18 @@ class Pass {
   Range rows_of(Range blocks) const {
     return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
   }
-  // The weights are read once for two blocks where all threads find equally many such
-  // pairs: a matrix unit multiplies faster than they come from the third cache.
+  // All weights are read and taken apart each time tiles are multiplied by them: as
+  // many blocks as leave threads equal shares, and straddle no halves that lie apart.
   Index blocks_at_once(const Member& member) const {
-    const bool is_fair = member.size == 1 || blocks_.size() % (2 * member.size) == 0;
-    return takes_pairs_ && is_fair ? 2 : 1;
+    if (!uses_tiles()) return 1;
+    const Index block_rows = round_up(most_block_rows(settings_.rows), together_);
+    Index n = kMostRowsAtOnce / block_rows;
+    const auto fits = [&] {
+      const bool is_fair = member.size == 1 || blocks_.size() % (n * member.size) == 0;
+      return is_fair && blocks_before_gap_ % n == 0;
+    };
+    while (n > 1 && !fits()) --n;
+    return n;
   }
   Range blocks_of_piece(Index piece) const {
     return even_part(batch_blocks_, batch_pieces_, pieces_.begin + piece);
@@ -255,12 +262,12 @@ class Pass {
   PassSettings<T> settings_;
   bool exchanges_ = false;
   Index batch_blocks_ = 1;
-  bool takes_pairs_ = false;  // of blocks
   Index batch_pieces_ = 1;
   Index parts_ = 1;
   Index part_ = 0;
   Range pieces_, blocks_, rows_;  // of the part, in the batch
   Index second_half_ = 0;         // its row, if sums are exchanged; else after all
+  Index blocks_before_gap_ = 0;   // none where there is no gap
   RowSource source_;
   std::optional<RowMajor<T>> in_place_;  // its rows, where a layer reads them there
   const Parameters<T>* parameters_ = nullptr;

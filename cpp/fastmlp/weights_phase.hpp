@@ -166,10 +166,7 @@ void Trainer<T>::expect_updated(std::size_t number, Ahead& ahead) const {
       expect(slot.weight.panels, dense.outputs, inputs, ahead);
     }
   }
-  const bool is_tiled = weights.is_tiled();  // that is what others have read
-  if (is_tiled) weights.expect_tiles(dense.inputs, dense.outputs, ahead, use);
-  expect(weights.weight.panels, dense.outputs, inputs, ahead,
-         is_tiled ? Use::read : use);
+  expect(weights.weight.panels, dense.outputs, inputs, ahead, use);
 }
 
 // Each block of the gradient is used up in L1.
@@ -201,9 +198,6 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* sums) {
   const auto narrow = [&](Index i, const T* gradient) {
     const auto block = [&](const State& s) { return s.narrow(i); };
     apply(penalized, unit.narrow * L, block, gradient);
-    if constexpr (kUsesTiles<T>) {
-      if (dense.is_tiled()) dense.fill_narrow_tile(i);
-    }
   };
   const auto biases = [&](Range panels, const T* gradient) {
     const auto lanes = [&](const State& s) { return s.bias.data() + panels.begin * L; };
@@ -211,10 +205,6 @@ double Trainer<T>::update_dense(std::size_t number, const Rule& rule, T* sums) {
   };
   deliver_gradient(unit, network_.width(layer), sums,
                    GradientSink{weights, narrow, biases});
-  if constexpr (kUsesTiles<T>) {
-    if (dense.is_tiled() && unit.narrow == 0)
-      dense.fill_tiles(unit.inputs, unit.outputs);
-  }
   return static_cast<double>(sum(squares));
 }
 

@@ -16,14 +16,16 @@ struct Strip {
   Range rows = {};
 };
 
-// What a thread multiplies tiles with: some steps of some rows as left operand, and a
-// strip.
+// What a thread multiplies tiles with: some steps of some rows as left operand, of two
+// panels of weights as right one, and a strip.
 struct TileScratch {
-  // Of the left operand at once: 768 KiB, which stay in the second cache while the
-  // weights come.
+  // Of the left operand at once: 768 KiB, which stay in the second cache together with
+  // the weights, 192 KiB, for so many steps.
   static constexpr Index kRowTiles = 256;
+  static constexpr Index kMostSteps = 32;
 
   Buffer<Tiles::Pair> rows;
+  Buffer<Tiles::Pair> weights{2 * kMostSteps * Tiles::kTile};
   Strip strip;
 
   TileScratch(Index most_rows, Index most_steps, Index strip_tiles)
@@ -170,46 +172,43 @@ void multiply_tiles(Tiles a, Index rows, Tiles b, Index columns, Index steps, bo
   });
 }
 
-// Some steps of some tiles will be wanted.
-inline void expect(Tiles tiles, Range some, Range steps, Ahead& ahead,
-                   Use use = Use::read) {
-  constexpr Index bytes = Tiles::kTile * static_cast<Index>(sizeof(Tiles::Pair));
-  for (Index tile = some.end; tile-- > some.begin;)
-    ahead.add(tiles.at(tile, steps.begin), steps.size() * bytes, use);
-}
-
-namespace detail {
-
-// y = finish(x w + bias) for some rows of x and panels of y. A stretch of steps at a
-// time, of which y keeps the sums; what lies behind the last of `rows`, up to a whole
-// tile, is overwritten.
-template <class T, class Finish, class Done>
-void multiply_block(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range panels,
-                    const T* bias, const Finish& finish, Panels<T> y,
-                    TileScratch& scratch, bool asks, Ahead& ahead, Done& done) {
+// y = finish(x w + bias) for some panels of y; `done(panel, rows)` follows each. Of x's
+// columns, `in_pairs` are taken by pairs of panels. `w` takes its panels apart (as
+// WeightTiles do). A stretch of steps at a time, of which y keeps the sums; y has room
+// for whole tiles of rows, and what lies behind the last of `rows` is overwritten.
+template <class T, class Weights, class Finish, class Done>
+void multiply(Panels<T> x, Index in_pairs, Range rows, const Weights& w, Range panels,
+              const T* bias, const Finish& finish, Panels<T> y, TileScratch& scratch,
+              Ahead& ahead, Done&& done) {
   constexpr Index L = kLanes<T>;
   const Index tiles = divide_up(rows.size(), Tiles::kLines);
-  const Index stretches = divide_up(w.steps, TileScratch::kRowTiles / tiles);
-  const auto steps_of = [&](Index i) { return even_part(w.steps, stretches, i); };
+  const Index most_steps =
+      std::min(TileScratch::kMostSteps, TileScratch::kRowTiles / tiles);
+  const Index stretches = divide_up(w.steps(), most_steps);
+  const auto steps_of = [&](Index i) { return even_part(w.steps(), stretches, i); };
   const auto two_from = [&](Index panel) {
     return Range{panel, std::min(panels.end, panel + 2)};
   };
+  const bool asks = w.bytes() > kNearBytes;
   for (Index i = 0; i < stretches; ++i) {
     const Range steps = steps_of(i);
     const bool is_last = i + 1 == stretches;
-    const Tiles in{scratch.rows.data(), steps.size()};
+    const Tiles left{scratch.rows.data(), steps.size()};
+    const Tiles right{scratch.weights.data(), steps.size()};
     eigen_assert(tiles * steps.size() * Tiles::kTile <= scratch.rows.size());
-    split_rows(x, rows, in_pairs, steps, in);
+    split_rows(x, rows, in_pairs, steps, left);
     each_piece(panels, 2, [&](Range two) {
+      for (Index p = two.begin; p < two.end; ++p)
+        w.split(p, steps, right.at(p - two.begin));
       const std::size_t asked_before = ahead.size();
       if (asks && two.end < panels.end) {
-        expect(w, two_from(two.end), steps, ahead);
+        w.expect(two_from(two.end), steps, ahead);
       } else if (asks && !is_last) {
-        expect(w, two_from(panels.begin), steps_of(i + 1), ahead);
+        w.expect(two_from(panels.begin), steps_of(i + 1), ahead);
       }
-      multiply_tiles<kLinesWithWeights>(in, tiles, w.from(two.begin, steps.begin),
-                                        two.size(), steps.size(), i > 0,
-                                        y.at(two.begin, rows.begin), y.stride, ahead);
+      multiply_tiles<kLinesWithWeights>(left, tiles, right, two.size(), steps.size(),
+                                        i > 0, y.at(two.begin, rows.begin), y.stride,
+                                        ahead);
       ahead.forget_after(asked_before);  // weights that are wanted now
       if (!is_last) return;
       for (Index p = two.begin; p < two.end; ++p) {
@@ -222,26 +221,6 @@ void multiply_block(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range pane
       }
     });
   }
-}
-
-}  // namespace detail
-
-// y = finish(x w + bias) for some panels of y; `done(panel, rows)` follows parts of
-// each. Of x's columns, `in_pairs` are taken by pairs of panels. A few rows at a time,
-// which stay near, or all of them where the weights do not. y has room for whole tiles
-// of rows.
-template <class T, class Finish, class Done>
-void multiply(Panels<T> x, Index in_pairs, Range rows, Tiles w, Range panels,
-              const T* bias, const Finish& finish, Panels<T> y, TileScratch& scratch,
-              Ahead& ahead, Done&& done) {
-  constexpr Index near = Index{1} << 20;
-  const Index bytes =
-      panels.size() * w.steps * Tiles::kTile * static_cast<Index>(sizeof(Tiles::Pair));
-  const Index at_once = bytes <= near ? 2 * Tiles::kLines : rows.size();
-  each_piece(rows, at_once, [&](Range some) {
-    detail::multiply_block(x, in_pairs, some, w, panels, bias, finish, y, scratch,
-                           bytes > near, ahead, done);
-  });
 }
 
 }  // namespace fastmlp

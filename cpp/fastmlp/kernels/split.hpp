@@ -93,12 +93,12 @@ template <class T>
     // The first one to nearest, so that the second may have either sign; the last one
     // takes what is left, NaN included, as it is.
     constexpr std::uint32_t half = part == 0 ? 0x8000 : 0;
-    const Words of_a = (a.words() + half) & high;
-    const Words of_b = (b.words() + half) & high;
-    Vec<T>::of_words((of_a >> 16) | of_b)
+    const Words of_a = a.words() + half;
+    const Words of_b = b.words() + half;
+    Vec<T>::of_words((of_a >> 16) | (of_b & high))
         .store(reinterpret_cast<T*>(to + part * Tiles::kPart));
-    a = a - Vec<T>::of_words(of_a);
-    b = b - Vec<T>::of_words(of_b);
+    a = a - Vec<T>::of_words(of_a & high);
+    b = b - Vec<T>::of_words(of_b & high);
   });
 }
 

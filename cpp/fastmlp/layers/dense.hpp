@@ -33,12 +33,11 @@ bool is_narrow(const Dense& layer) {
 
 // How a Dense layer holds its weights.
 enum class Layout {
-  in_place,         // where they are in the array that is loaded: for sparse rows
-  plain,            // the same but for the last few outputs: to be read once
-  packed,           // for the forward product
-  both_ways,        // for that and the input gradient
-  tiled,            // packed, and in tiles of a matrix unit for the forward product
-  tiled_both_ways,  // that, and in tiles for the input gradient
+  in_place,   // where they are in the array that is loaded: for sparse rows
+  plain,      // the same but for the last few outputs: to be read once
+  packed,     // for the forward product
+  both_ways,  // for that and the input gradient
+  tiled,      // packed, for products of a matrix unit, which takes them apart
 };
 
 // Outputs that fill whole panels, or nearly.
@@ -53,13 +52,11 @@ Index whole_outputs(const Dense& layer) {
 // in W^T alone are those few outputs.
 template <class T>
 struct DenseState {
-  PanelBuffer<T> weight;        // (inputs, whole)
-  PanelBuffer<T> transposed;    // (outputs, inputs); only the last few rows where no
-                                // input gradient is asked for, or tiles give it
-  RowMajor<T> plain;            // (inputs, whole), in place of `weight`; borrowed. In
-                                // place, all outputs
-  TileBuffer tiles;             // (inputs, whole)
-  TileBuffer transposed_tiles;  // (outputs, inputs)
+  PanelBuffer<T> weight;      // (inputs, whole)
+  PanelBuffer<T> transposed;  // (outputs, inputs); only the last few rows where no
+                              // input gradient is asked for, or tiles give it
+  RowMajor<T> plain;          // (inputs, whole), in place of `weight`; borrowed. In
+                              // place, all outputs
   Buffer<T> bias;
   Index whole;  // outputs that are in `weight` or `plain`
 
@@ -75,14 +72,8 @@ struct DenseState {
     if (skipped_ < layer.out_features)
       transposed = PanelBuffer<T>::square_blocks(layer.out_features - skipped_,
                                                  layer.in_features);
-    const Index inputs = divide_up(layer.in_features, kLanes<T>);
-    const Index outputs = divide_up(whole, kLanes<T>);
-    if (is_tiled())
-      tiles = TileBuffer(outputs, tile_steps<T>(layer.in_features, layer.in_features));
-    if (layout_ == Layout::tiled_both_ways)
-      transposed_tiles = TileBuffer(inputs, tile_steps<T>(layer.out_features, whole));
-    if (has_transposed() || transposed_tiles.tiles)
-      zero_ = Buffer<T>(inputs * kLanes<T>);
+    if (has_transposed() || is_tiled())
+      zero_ = Buffer<T>(round_up(layer.in_features, kLanes<T>));
   }
 
   void load(const Dense& layer, const T* w, const T* b) {
@@ -101,13 +92,6 @@ struct DenseState {
     for (Index i = 0; i < layer.in_features; ++i)
       for (Index j = whole; j < outputs; ++j)
         narrow(i / kLanes<T>, j)[i % kLanes<T>] = w[i * outputs + j];
-    if constexpr (kUsesTiles<T>) {
-      if (!is_tiled()) return;
-      const Index inputs = divide_up(layer.in_features, kLanes<T>);
-      fill_tiles({0, inputs}, {0, weight.panels.count()});
-      if (whole == outputs) return;
-      for (Index i = 0; i < inputs; ++i) fill_narrow_tile(i);
-    }
   }
   // Not where weights are borrowed.
   void save(const Dense& layer, T* w, T* b) const {
@@ -129,44 +113,9 @@ struct DenseState {
   }
   const T* zero() const { return zero_.data(); }
   bool has_transposed() const { return layout_ == Layout::both_ways; }
-  bool is_tiled() const {
-    return layout_ == Layout::tiled || layout_ == Layout::tiled_both_ways;
-  }
+  bool is_tiled() const { return layout_ == Layout::tiled; }
   bool is_borrowed() const {
     return layout_ == Layout::plain || layout_ == Layout::in_place;
-  }
-
-  // Where weights have changed: between panels of inputs and of outputs, beginning with
-  // even numbers, or between a panel of inputs and the last few outputs.
-  void fill_tiles(Range inputs, Range outputs) {
-    static_assert(Tile<T>::panels % 2 == 0, "units of outputs share no tile");
-    constexpr Index L = kLanes<T>;
-    const Panels<T> w = weight.panels;
-    const auto half = [&](Index i, Index j) {
-      return i < inputs.end && j < outputs.end ? TileHalf<T>{w.at(j, i * L), L}
-                                               : TileHalf<T>{};
-    };
-    for (Index j = outputs.begin; j < outputs.end; ++j)
-      for (Index i = inputs.begin; i < inputs.end; i += 2)
-        split(half(i, j), half(i + 1, j), tiles.tiles.at(j, i / 2));
-    if (!transposed_tiles.tiles) return;
-    for (Index i = inputs.begin; i < inputs.end; ++i)
-      for (Index j = outputs.begin; j < outputs.end; j += 2)
-        split_transposed(half(i, j), half(i, j + 1),
-                         transposed_tiles.tiles.at(i, j / 2));
-  }
-  void expect_tiles(Range inputs, Range outputs, Ahead& ahead, Use use) const {
-    const auto pairs = [](Range panels) {
-      return Range{panels.begin / 2, divide_up(panels.end, 2)};
-    };
-    expect(tiles.tiles, outputs, pairs(inputs), ahead, use);
-    if (transposed_tiles.tiles)
-      expect(transposed_tiles.tiles, inputs, pairs(outputs), ahead, use);
-  }
-  void fill_narrow_tile(Index input_panel) {
-    if (!transposed_tiles.tiles) return;
-    const Tiles to = transposed_tiles.tiles;
-    split<T>({narrow(input_panel), kLanes<T>}, {}, to.at(input_panel, to.steps - 1));
   }
 
  private:
@@ -177,6 +126,78 @@ struct DenseState {
   Layout layout_;
   Index skipped_;   // outputs that `transposed` does without
   Buffer<T> zero_;  // the "bias" of the input gradient
+};
+
+// A tiled layer's weights as right operand of the forward product. Each thread takes
+// them apart anew for its rows. Kept apart, for both products, they would be three
+// times as large, and all of that would change with each update and go from core to
+// core (784-512-512-10, batches of 256: 4 % of the time; two threads 6 %).
+template <class T>
+class WeightTiles {
+ public:
+  WeightTiles(Panels<T> w, Index inputs)
+      : w_(w),
+        inputs_(divide_up(inputs, kLanes<T>)),
+        steps_(tile_steps<T>(inputs, inputs)) {}
+  Index steps() const { return steps_; }
+  Index bytes() const { return w_.bytes(); }
+
+  // Some steps of a panel of outputs, one after the other.
+  void split(Index panel, Range steps, Tiles::Pair* to) const {
+    for (Index i = 2 * steps.begin; i < 2 * steps.end; i += 2, to += Tiles::kTile)
+      fastmlp::split(half(panel, i), half(panel, i + 1), to);
+  }
+  void expect(Range panels, Range steps, Ahead& ahead) const {
+    const Index end = std::min(2 * steps.end, inputs_);
+    fastmlp::expect(w_, panels, {2 * steps.begin * kLanes<T>, end * kLanes<T>}, ahead);
+  }
+
+ private:
+  TileHalf<T> half(Index panel, Index i) const {
+    if (i == inputs_) return {};
+    return {w_.at(panel, i * kLanes<T>), kLanes<T>};
+  }
+
+  Panels<T> w_;
+  Index inputs_;  // panels
+  Index steps_;
+};
+
+// The same, transposed, of the input gradient: the last few outputs, if any, are a step
+// of their own.
+template <class T>
+class TransposedTiles {
+ public:
+  TransposedTiles(const DenseState<T>& state, Index outputs)
+      : state_(state),
+        w_(state.weight.panels),
+        pairs_(divide_up(w_.count(), 2)),
+        steps_(tile_steps<T>(outputs, state.whole)) {}
+  Index steps() const { return steps_; }
+  Index bytes() const { return w_.bytes(); }
+
+  // Some steps of a panel of inputs.
+  void split(Index panel, Range steps, Tiles::Pair* to) const {
+    const Index end = std::min(steps.end, pairs_);
+    for (Index j = 2 * steps.begin; j < 2 * end; j += 2, to += Tiles::kTile)
+      split_transposed(half(panel, j), half(panel, j + 1), to);
+    if (end < steps.end) fastmlp::split<T>({state_.narrow(panel), kLanes<T>}, {}, to);
+  }
+  void expect(Range panels, Range steps, Ahead& ahead) const {
+    fastmlp::expect(w_, {2 * steps.begin, std::min(2 * steps.end, w_.count())},
+                    {panels.begin * kLanes<T>, panels.end * kLanes<T>}, ahead);
+  }
+
+ private:
+  TileHalf<T> half(Index panel, Index j) const {
+    if (j == w_.count()) return {};
+    return {w_.at(j, panel * kLanes<T>), kLanes<T>};
+  }
+
+  const DenseState<T>& state_;
+  Panels<T> w_;
+  Index pairs_;  // of panels of outputs
+  Index steps_;
 };
 
 // What goes with a thread on the way of a row block through the layers, and when it
@@ -201,8 +222,8 @@ void dense_forward(const DenseState<T>& state, const Matrix& x, Panels<T> y,
     multiply_by(state.plain);
   } else if (state.is_tiled()) {
     if constexpr (kUsesTiles<T> && std::is_same_v<Matrix, Panels<T>>) {
-      multiply(x, x.columns, rows, state.tiles.tiles, whole, state.bias.data(), floor,
-               y, *way.scratch, way.ahead, done);
+      multiply(x, x.columns, rows, WeightTiles<T>(state.weight.panels, x.columns),
+               whole, state.bias.data(), floor, y, *way.scratch, way.ahead, done);
     }
   } else {
     multiply_by(state.weight.panels);
@@ -224,8 +245,9 @@ void dense_backward(const DenseState<T>& state, Panels<T> dy, Panels<T> dx, Rang
   const Panels<T> w = state.transposed.panels;
   if (state.is_tiled()) {
     if constexpr (kUsesTiles<T>) {
-      multiply(dy, state.whole, rows, state.transposed_tiles.tiles, {0, dx.count()},
-               state.zero(), finish, dx, *way.scratch, way.ahead, done);
+      multiply(dy, state.whole, rows, TransposedTiles<T>(state, dy.columns),
+               {0, dx.count()}, state.zero(), finish, dx, *way.scratch, way.ahead,
+               done);
     }
   } else {
     multiply(dy, rows, w, {0, w.count()}, state.zero(), finish, dx, way.ahead, done);
