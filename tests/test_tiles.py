@@ -85,9 +85,9 @@ def check_gradients(core, layers, widths, batch_size, figure):
     assert curve[0] == pytest.approx(loss, rel=1e-6)
 
 
-# 73 and 128 steps of a sum, which take three to eight stretches, and as many outputs
-# that they take two or three on the way back. Panels of inputs and tiles of rows that are partial, and those that are
-# not.
+# 73 and 128 steps of a sum, which take three to seven stretches, and as many outputs
+# that they take two or three on the way back. Panels of inputs and tiles of rows that
+# are partial, and those that are not.
 @pytest.mark.parametrize(
     ("widths", "batch_size"),
     [

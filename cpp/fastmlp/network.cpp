@@ -86,15 +86,13 @@ Parameters<T>::Parameters(const Network& network, Layout layout, bool input_grad
   const Index first = network.first_trainable();
   for (Index l = 0; l < network.size(); ++l) {
     if (const auto* dense = network.get<Dense>(l)) {
-      const bool both_ways =
-          layout == Layout::both_ways && (l != first || input_gradient);
       const bool as_tiles = !tiled.empty() && tiled[static_cast<std::size_t>(l)];
       Layout own = layout;
       if (l == 0 && first_in_place) {
         own = Layout::in_place;
       } else if (as_tiles) {
         own = Layout::tiled;
-      } else if (layout == Layout::both_ways && !both_ways) {
+      } else if (layout == Layout::both_ways && l == first && !input_gradient) {
         own = Layout::packed;
       }
       states_.push_back(DenseState<T>(*dense, own));

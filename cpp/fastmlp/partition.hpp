@@ -23,8 +23,10 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
 }
 
-// Of blocks that a thread takes together, where layers take tiles.
+// Of blocks that a thread takes together, where layers take tiles: for a product of so
+// many rows, to take the weights apart is a tenth.
 inline constexpr Index kMostRowsAtOnce = 256;
+static_assert(kMostRowsAtOnce >= kMostBlockRows);
 
 // Whether threads had better sum the weights' gradient of their own rows and exchange
 // sums than read each other's rows: where that is less. By shapes alone. With batch

@@ -50,12 +50,11 @@ struct TileBuffer {
   Buffer<Tiles::Pair> memory;
   Tiles tiles;
 
-  TileBuffer() = default;
   TileBuffer(Index count, Index steps)
       : memory(count * steps * Tiles::kTile), tiles{memory.data(), steps} {}
 };
 
-// An even part of panels of inputs. Tiles take panels by pairs.
+// An even part of panels of inputs. A matrix unit multiplies two panels at a time.
 template <class T>
 constexpr Range input_part(Index panels, Index parts, Index i) {
   constexpr Index together = kUsesTiles<T> ? 2 : 1;
