@@ -33,8 +33,8 @@ struct PassSettings {
   const T* weight = nullptr;  // by row in the batch; may be null
 };
 
-// Row blocks, one after the other, that a thread takes together: one,
-// but where layers take tiles.
+// Row blocks, one after the other, that a thread takes together: one, but where layers
+// take tiles.
 struct RowBlocks {
   Range numbers;
   Range rows;

@@ -37,7 +37,7 @@ enum class Layout {
   plain,      // the same but for the last few outputs: to be read once
   packed,     // for the forward product
   both_ways,  // for that and the input gradient
-  tiled,      // packed, for products of a matrix unit, which takes them apart
+  tiled,      // packed, to be taken apart for a matrix unit, for both products
 };
 
 // Outputs that fill whole panels, or nearly.
@@ -54,7 +54,7 @@ template <class T>
 struct DenseState {
   PanelBuffer<T> weight;      // (inputs, whole)
   PanelBuffer<T> transposed;  // (outputs, inputs); only the last few rows where no
-                              // input gradient is asked for, or tiles give it
+                              // input gradient is asked for, and where it is tiled
   RowMajor<T> plain;          // (inputs, whole), in place of `weight`; borrowed. In
                               // place, all outputs
   Buffer<T> bias;
