@@ -108,7 +108,7 @@ void Pass<T>::allocate_tiles(const std::vector<bool>& tiled, int n_threads) {
                       tile_steps<T>(dense.out_features, whole)});
   }
   for (int i = 0; i < n_threads; ++i)
-    tile_scratch_.emplace_back(kMostRowsAtOnce, steps, kTiledUnitInputs * groups);
+    tile_scratch_.emplace_back(kMostRowsInTiles, steps, kTiledUnitInputs * groups);
 }
 
 // Once a block is back, while its rows are near.
