@@ -23,12 +23,12 @@ constexpr Index row_blocks(Index rows) {
   return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
 }
 
-// Of blocks that a thread takes together: where it is alone, to read the weights and to
-// go from layer to layer half as often (1 to 2 % of the time); and where layers take
-// tiles, since for a product of so many rows, to take the weights apart is a tenth.
-inline constexpr Index kMostRowsAtOnce = 128;
+// Most rows of the blocks that a thread takes together. Alone: weights are read, and
+// layers entered, half as often as with blocks of 64 (1 % of the time). In tiles: to
+// take the weights apart is a tenth of a product of so many rows.
+inline constexpr Index kMostRowsAlone = 128;
 inline constexpr Index kMostRowsInTiles = 256;
-static_assert(kMostRowsAtOnce >= kMostBlockRows && kMostRowsInTiles >= kMostBlockRows);
+static_assert(kMostRowsAlone >= kMostBlockRows && kMostRowsInTiles >= kMostBlockRows);
 
 // Whether threads had better sum the weights' gradient of their own rows and exchange
 // sums than read each other's rows: where that is less. By shapes alone. With batch

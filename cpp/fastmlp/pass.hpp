@@ -199,10 +199,11 @@ class Pass {
     return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
   }
   // As many blocks as leave threads equal shares, and straddle no halves that lie
-  // apart. Threads without tiles take one: two were as often slower (784-100-10: 3 %).
+  // apart. Of several threads without tiles each takes one: with two, some networks
+  // were 1 or 2 % faster (50-100-1), others slower (784-100-10: 3 %).
   Index blocks_at_once(const Member& member) const {
     if (!uses_tiles() && member.size > 1) return 1;
-    const Index most_rows = uses_tiles() ? kMostRowsInTiles : kMostRowsAtOnce;
+    const Index most_rows = uses_tiles() ? kMostRowsInTiles : kMostRowsAlone;
     const Index block_rows = round_up(most_block_rows(settings_.rows), together_);
     Index n = most_rows / block_rows;
     const auto fits = [&] {
