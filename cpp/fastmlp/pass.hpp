@@ -198,9 +198,8 @@ class Pass {
   Range rows_of(Range blocks) const {
     return {rows_of_block(blocks.begin).begin, rows_of_block(blocks.end - 1).end};
   }
-  // As many blocks as leave threads equal shares, and straddle no halves that lie
-  // apart. Of several threads without tiles each takes one: with two, some networks
-  // were 1 or 2 % faster (50-100-1), others slower (784-100-10: 3 %).
+  // As many blocks as leave equal shares and straddle no halves that lie apart. Several
+  // threads without tiles take one each: two at once gained little, and lost as much.
   Index blocks_at_once(const Member& member) const {
     if (!uses_tiles() && member.size > 1) return 1;
     const Index most_rows = uses_tiles() ? kMostRowsInTiles : kMostRowsAlone;
