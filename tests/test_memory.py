@@ -97,6 +97,39 @@ print(peak() - before)
 """
 
 
+counting = """
+import resource, sys, warnings
+import numpy as np
+from fastmlp import MLPRegressor
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+warnings.simplefilter("ignore")
+x = np.random.default_rng(0).normal(size=(10, 1000)).astype("float32")
+settings = {"max_iter": 1, "dtype": "float32", "n_threads": int(sys.argv[1])}
+MLPRegressor(hidden_layer_sizes=(4,), **settings).fit(x, x[:, 0])
+before = faults()
+model = MLPRegressor(hidden_layer_sizes=(400,), **settings).fit(x, x[:, 0])
+found = faults() - before
+print(found * resource.getpagesize() / sum(w.nbytes for w in model.coefs_))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the page faults of Linux")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_pages_are_mapped_once(run_python, n_threads, figure):
+    """Each page of the parameters' copies: four where nothing lies in huge pages.
+
+    Two more times for Adam's moments, if they were read as the page of zeros first.
+    """
+    done = run_python(counting, str(n_threads))
+    assert done.returncode == 0, done.stderr
+    times = float(done.stdout)
+    figure("page faults of a fit in pages of parameters", times)
+    assert times < 5
+
+
 @reads_proc
 def test_large_batches_need_little(run_python):
     """Twice the widths of all layers for all rows at once would be 244 MiB."""

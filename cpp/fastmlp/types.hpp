@@ -58,15 +58,17 @@ constexpr void each_piece(Range all, Index size, F&& f) {
     f(Range{begin, std::min(all.end, begin + size)});
 }
 
-// What new memory holds.
-enum class Fill { zeros, anything };
+// What new memory holds. Zeros at hand are in pages that are there already: for memory
+// that is read before it is written. Reading maps a page of zeros that all share, and
+// writing another one, for which every core that runs the process is interrupted.
+enum class Fill { zeros, zeros_at_hand, anything };
 
 // Memory on the boundary of a cache line or, where it is large, of a huge page; moves,
 // does not copy. Zeros come from calloc, which gets large blocks as zero pages that are
 // first touched by the thread that works on them. As far as they are filled, those are
 // pages of 2 MiB, where the system has them: with pages of 4 KiB, to touch them first
 // takes ten times as long, and large weights cost a look into the page table every few
-// lines.
+// lines. Zeros at hand are first touched here.
 template <class T>
 class Buffer {
  public:
@@ -79,7 +81,7 @@ class Buffer {
     if (bytes >= huge_page) alignment = huge_page;
 #endif
     std::size_t space = bytes + alignment;
-    memory_.reset(fill == Fill::zeros ? std::calloc(space, 1) : std::malloc(space));
+    memory_.reset(fill == Fill::anything ? std::malloc(space) : std::calloc(space, 1));
     if (!memory_) throw std::bad_alloc();
     void* start = memory_.get();
     data_ = static_cast<T*>(std::align(alignment, bytes, start, space));
@@ -87,6 +89,7 @@ class Buffer {
     if (bytes >= huge_page)
       madvise(start, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
+    if (fill == Fill::zeros_at_hand) touch();
   }
 
   T* data() const { return data_; }
@@ -94,6 +97,13 @@ class Buffer {
   T& operator[](Index i) const { return data_[i]; }
 
  private:
+  void touch() const {
+    constexpr Index page = 4096 / sizeof(T);
+    volatile T* const to = data_;
+    for (Index i = 0; i < size_; i += page) to[i] = T(0);
+    if (size_ > 0) to[size_ - 1] = T(0);
+  }
+
   struct Free {
     void operator()(void* p) const { std::free(p); }
   };

@@ -59,7 +59,7 @@ struct PanelBuffer {
   // Weights: rows in whole square blocks, so that a block can be transposed in place.
   static PanelBuffer square_blocks(Index rows, Index columns) {
     constexpr Index L = kLanes<T>;
-    return {Panels<T>{nullptr, round_up(rows, L) * L, columns}, Fill::zeros};
+    return {Panels<T>{nullptr, round_up(rows, L) * L, columns}, Fill::zeros_at_hand};
   }
 
  private:
