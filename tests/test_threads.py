@@ -99,6 +99,7 @@ def test_no_more_threads_than_pay(core, widths, batch_size, least, most):
         ((300, 17, 500, 33), 777),
         ((3, 1000, 2), 65),
         ((1000, 3, 2), 321),
+        ((300, 17, 500, 33), 37),  # few rows, but much work: two blocks; the last, one
     ],
 )
 def test_shapes(core, dtype, optimizer, widths, batch_size):

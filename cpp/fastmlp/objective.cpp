@@ -27,7 +27,7 @@ Objective<T>::Objective(Network network, Loss loss, TrainingData<T> data,
       pass_(network_, std::min(data.x.rows, kChunkRows), Pass<T>::Purpose::gradients,
             std::nullopt, suits_sparse<T>(network_, {data.x, nullptr, data.x.rows})),
       units_(gradient_units<T>(network_)),
-      block_loss_(static_cast<std::size_t>(row_blocks(kChunkRows))) {
+      block_loss_(static_cast<std::size_t>(row_blocks(network_, kChunkRows))) {
   for (const Layer& layer : network_.layers())
     if (std::holds_alternative<BatchNorm>(layer) ||
         std::holds_alternative<Dropout>(layer))
@@ -89,7 +89,7 @@ double Objective<T>::add_chunk(Range rows, const std::vector<T*>& gradients) {
   const auto chunk = static_cast<double>(std::min(data_.x.rows, kChunkRows));
   crowding_.run(n_threads_, chunk, by_member, [&] { return rows.size(); });
   return std::accumulate(block_loss_.begin(),
-                         block_loss_.begin() + row_blocks(rows.size()), 0.0);
+                         block_loss_.begin() + pass_.batch_blocks(), 0.0);
 }
 
 template <class T>

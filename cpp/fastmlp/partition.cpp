@@ -22,9 +22,19 @@ bool is_gated(const Network& network, Index l) {
 
 }  // namespace
 
+// Few rows are divided where two threads gain by it: by so many multiplications, and
+// while a block's rows still fill most of a register tile.
+Index row_blocks(const Network& network, Index rows) {
+  constexpr Index few = 40, least = 16, worth = 1'000'000;
+  const bool divided =
+      rows > few || (rows >= least && rows * network.weights() >= worth);
+  return divided ? 2 * divide_up(rows, 2 * most_block_rows(rows)) : 1;
+}
+
 bool exchanges_sums(const Network& network, Index rows) {
   const bool many = rows > 2 * kPieceRows;
-  if (row_blocks(rows) == 1 || (many && !network.batch_norms().empty())) return false;
+  if (row_blocks(network, rows) == 1 || (many && !network.batch_norms().empty()))
+    return false;
   constexpr double worth = 2.5;  // times: measured; another barrier comes with it
   const Index own = many ? kPieceRows : rows / 2;  // of many rows, in each part
   return static_cast<double>(numbers_of_row(network) * own) >
@@ -32,7 +42,7 @@ bool exchanges_sums(const Network& network, Index rows) {
 }
 
 Index gradient_pieces(const Network& network, Index rows) {
-  if (rows > 2 * kPieceRows) return row_blocks(rows) / 2;
+  if (rows > 2 * kPieceRows) return row_blocks(network, rows) / 2;
   return rows > kPieceRows || exchanges_sums(network, rows) ? 2 : 1;
 }
 
@@ -68,7 +78,8 @@ int gradient_threads(const Network& network, Index rows, int wanted) {
   const double product = 2 * static_cast<double>(rows * network.weights());
   const auto units = gradient_units<T>(network).size();
   const Index pieces = std::max<Index>(1, static_cast<Index>(units));
-  std::vector<Phase> phases{{2 * product, row_blocks(rows)}, {product, pieces}};
+  std::vector<Phase> phases{{2 * product, row_blocks(network, rows)},
+                            {product, pieces}};
   if (exchanges_sums(network, rows)) phases.push_back({0, 1});
   return useful_threads(phases, wanted);
 }

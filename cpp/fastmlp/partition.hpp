@@ -9,7 +9,7 @@
 
 namespace fastmlp {
 
-// A batch is cut into row blocks by its size alone (in whole groups of 32 where layers
+// A batch is cut into row blocks by shapes alone (in whole groups of 32 where layers
 // take tiles); blocks go to threads as a whole.
 // Every block reads all weights again, so they are larger where enough of them are left
 // for many threads (large weights: 4 % of a training's time). Never more for fewer
@@ -18,10 +18,7 @@ inline constexpr Index kMostBlockRows = 128;
 constexpr Index most_block_rows(Index rows) {
   return std::clamp<Index>(divide_up(rows, 8), 64, kMostBlockRows);
 }
-constexpr Index row_blocks(Index rows) {
-  constexpr Index undivided = 40;
-  return rows <= undivided ? 1 : 2 * divide_up(rows, 2 * most_block_rows(rows));
-}
+Index row_blocks(const Network& network, Index rows);
 
 // Most rows of the blocks that a thread takes together. Alone: weights are read, and
 // layers entered, half as often as with blocks of 64 (1 % of the time). In tiles: to

@@ -9,10 +9,13 @@ void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parame
   settings_ = settings;
   source_ = source;
   parameters_ = &parameters;
-  // A last batch might where the others do not: then it does not either.
-  exchanges_ = apart_ > 0 && exchanges_sums(network_, settings.rows);
-  batch_blocks_ = row_blocks(settings.rows);
-  batch_pieces_ = gradient_pieces(network_, settings.rows);
+  // A last batch may be one group of rows, which is not divided.
+  const Index groups = std::max<Index>(1, divide_up(settings.rows, together_));
+  batch_blocks_ = std::min(groups, row_blocks(network_, settings.rows));
+  batch_pieces_ = std::min(batch_blocks_, gradient_pieces(network_, settings.rows));
+  // It might exchange where the others do not: then it does not either.
+  exchanges_ =
+      apart_ > 0 && batch_blocks_ > 1 && exchanges_sums(network_, settings.rows);
   parts_ = pieces_at_a_time_ ? divide_up(batch_pieces_, *pieces_at_a_time_) : 1;
   begin_part(0);
   abandoned_ = false;
@@ -283,9 +286,8 @@ template <class T>
 void Pass<T>::backward_rest(const Member& member) {
   const auto& norms = network_.batch_norms();
   for (std::size_t i = norms.size(); i-- > 0;) {
-    member.barrier([&] {
-      batch_norm_combine_gradient(row_blocks(settings_.rows), work(norms[i]).batch);
-    });
+    member.barrier(
+        [&] { batch_norm_combine_gradient(batch_blocks_, work(norms[i]).batch); });
     each_row_blocks(member, [&](const RowBlocks& blocks, Way<T>& way) {
       backward_rows(norms[i] + 1, bottom_of(i), blocks, way);
       end_way(i, blocks);

@@ -131,7 +131,8 @@ class Pass {
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
-  // Of this batch and of this part: see exchanges_sums and gradient_pieces.
+  // Of this batch: see row_blocks and exchanges_sums; of this part: gradient_pieces.
+  Index batch_blocks() const { return batch_blocks_; }
   bool exchanges() const { return exchanges_; }
   Index pieces() const { return pieces_.size(); }
   Range rows_of_piece(Index piece) const { return rows_of(blocks_of_piece(piece)); }
@@ -330,8 +331,7 @@ void Pass<T>::forward(const Member& member, Source&& source, Top&& top) {
         });
       });
       member.barrier([&] {
-        batch_norm_combine(*network_.get<BatchNorm>(l), row_blocks(settings_.rows),
-                           work(l).batch);
+        batch_norm_combine(*network_.get<BatchNorm>(l), batch_blocks_, work(l).batch);
       });
       from = l;
       filled = true;

@@ -34,7 +34,7 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
   allocate_gradients();
   if (is_sparse_)
     entries_.emplace(network.in_features(), input_parts<T>(network.in_features()),
-                     row_blocks(capacity_));
+                     row_blocks(network, capacity_));
   if (together_ > 1) allocate_tiles(tiled, n_threads);
 }
 
@@ -56,8 +56,8 @@ void Pass<T>::allocate_outputs(bool gradients) {
     work(l).rows.y = in_place ? x : allocate_rows(network_.width(l + 1));
     x = work(l).rows.y;
     if (const auto* norm = network_.get<BatchNorm>(l))
-      work(l).batch =
-          BatchStatistics<T>(BatchNormState<T>::padded(*norm), row_blocks(capacity_));
+      work(l).batch = BatchStatistics<T>(BatchNormState<T>::padded(*norm),
+                                         row_blocks(network_, capacity_));
     const bool keeps =
         network_.get<Dropout>(l) || (activation && needs_slope(*activation));
     if (gradients && keeps) work(l).rows.slope = allocate_rows(x.columns);
@@ -89,8 +89,8 @@ void Pass<T>::allocate_gradients() {
     work(l).rows.dx = dy;
     if (!dy) break;
     if (dense && is_narrow<T>(*dense))
-      work(l).block_sums =
-          allocate(row_blocks(capacity_) * dense->out_features, dense->in_features);
+      work(l).block_sums = allocate(
+          row_blocks(network_, capacity_) * dense->out_features, dense->in_features);
   }
 }
 

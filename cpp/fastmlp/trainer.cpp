@@ -43,7 +43,7 @@ Trainer<T>::Trainer(Network network, Loss loss, Optimizer optimizer,
       weights_are_far_(network_.weights() * static_cast<Index>(sizeof(T)) > kNearBytes),
       units_(gradient_units<T>(network_, tiled_)),
       weight_(data.sample_weight ? settings_.batch_size : 0),
-      block_loss_(static_cast<std::size_t>(row_blocks(settings_.batch_size))),
+      block_loss_(static_cast<std::size_t>(row_blocks(network_, settings_.batch_size))),
       unit_norm_(units_.size()) {
   parameters_.load(network_, parameters);
   cost_before_.push_back(0);
@@ -162,7 +162,7 @@ void Trainer<T>::finish_rows() {
   stop_ = pass_.abandoned();
   if (stop_ || !pass_.is_last_part()) return;
   double sum = 0;
-  for (Index block = 0; block < row_blocks(pass_.settings().rows); ++block)
+  for (Index block = 0; block < pass_.batch_blocks(); ++block)
     sum += block_loss_[static_cast<std::size_t>(block)];
   batch_loss_ = weight_sum_ == 0 ? 0 : sum / weight_sum_;
   pass_.commit(parameters_);
