@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 
 import numpy as np
@@ -97,10 +98,14 @@ print(peak() - before)
 """
 
 
+# In pages of the usual size alone.
 counting = """
-import resource, sys, warnings
+import ctypes, resource, sys, warnings
 import numpy as np
 from fastmlp import MLPRegressor
+
+PR_SET_THP_DISABLE = 41
+assert ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -117,9 +122,10 @@ print(found * resource.getpagesize() / sum(w.nbytes for w in model.coefs_))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the page faults of Linux")
+@pytest.mark.skipif(mmap.PAGESIZE > 16384, reason="few pages, beside stray ones")
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_pages_are_mapped_once(run_python, n_threads, figure):
-    """Each page of the parameters' copies: four where nothing lies in huge pages.
+    """Each page of the parameters' four copies.
 
     Two more times for Adam's moments, if they were read as the page of zeros first.
     """
@@ -127,7 +133,7 @@ def test_pages_are_mapped_once(run_python, n_threads, figure):
     assert done.returncode == 0, done.stderr
     times = float(done.stdout)
     figure("page faults of a fit in pages of parameters", times)
-    assert times < 5
+    assert 3 < times < 5
 
 
 @reads_proc

@@ -100,6 +100,7 @@ def test_no_more_threads_than_pay(core, widths, batch_size, least, most):
         ((3, 1000, 2), 65),
         ((1000, 3, 2), 321),
         ((300, 17, 500, 33), 37),  # few rows, but much work: two blocks; the last, one
+        ((5200, 5), 39),  # sums of a few outputs
     ],
 )
 def test_shapes(core, dtype, optimizer, widths, batch_size):
@@ -162,7 +163,7 @@ def test_predictions_at_the_same_time(core, dtype, n):
     same_bits(found, [alone] * 12)
 
 
-@pytest.mark.parametrize("n", [1, 65, 600])
+@pytest.mark.parametrize("n", [1, 30, 65, 600])
 def test_forward_and_backward(core, dtype, n):
     layers = core.stack("gelu", large, "before", 0.2)
     x, *_ = draw(large, dtype, n)

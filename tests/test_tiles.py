@@ -124,7 +124,7 @@ def test_bits_do_not_depend_on_threads(core, widths, batch_size, norm, last):
 
 
 @widths
-@pytest.mark.parametrize("last", [1, 32, 41, 64, 65, 127])
+@pytest.mark.parametrize("last", [1, 32, 33, 41, 64, 65, 127])
 def test_a_last_batch_of_any_size(core, widths, last):
     check_bits(core, core.stack("relu", widths), widths, 256, last)
 

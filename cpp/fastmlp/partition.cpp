@@ -20,21 +20,23 @@ bool is_gated(const Network& network, Index l) {
   return next && std::holds_alternative<Relu>(*next);
 }
 
+constexpr Index kFewRows = 40;
+
 }  // namespace
 
-// Few rows are divided where two threads gain by it: by so many multiplications, and
-// while a block's rows still fill most of a register tile.
+// Few rows are divided where two threads gain by it: by so many multiplications (sparse
+// rows' zeros counted, for they have the bits of dense ones), and while a block's rows
+// still fill most of a register tile.
 Index row_blocks(const Network& network, Index rows) {
-  constexpr Index few = 40, least = 16, worth = 1'000'000;
+  constexpr Index least = 16, worth = 1'000'000;
   const bool divided =
-      rows > few || (rows >= least && rows * network.weights() >= worth);
+      rows > kFewRows || (rows >= least && rows * network.weights() >= worth);
   return divided ? 2 * divide_up(rows, 2 * most_block_rows(rows)) : 1;
 }
 
 bool exchanges_sums(const Network& network, Index rows) {
   const bool many = rows > 2 * kPieceRows;
-  if (row_blocks(network, rows) == 1 || (many && !network.batch_norms().empty()))
-    return false;
+  if (rows <= kFewRows || (many && !network.batch_norms().empty())) return false;
   constexpr double worth = 2.5;  // times: measured; another barrier comes with it
   const Index own = many ? kPieceRows : rows / 2;  // of many rows, in each part
   return static_cast<double>(numbers_of_row(network) * own) >

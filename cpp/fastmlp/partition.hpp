@@ -29,7 +29,7 @@ static_assert(kMostRowsAlone >= kMostBlockRows && kMostRowsInTiles >= kMostBlock
 
 // Whether threads had better sum the weights' gradient of their own rows and exchange
 // sums than read each other's rows: where that is less. By shapes alone. With batch
-// norm, many rows would leave as many sums.
+// norm, many rows would leave as many sums. Few rows are near a thread that is alone.
 bool exchanges_sums(const Network& network, Index rows);
 
 // The weights' gradient is summed by pieces, which are added up in their order: all of

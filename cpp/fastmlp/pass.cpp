@@ -9,13 +9,11 @@ void Pass<T>::begin(const PassSettings<T>& settings, const Parameters<T>& parame
   settings_ = settings;
   source_ = source;
   parameters_ = &parameters;
-  // A last batch may be one group of rows, which is not divided.
-  const Index groups = std::max<Index>(1, divide_up(settings.rows, together_));
-  batch_blocks_ = std::min(groups, row_blocks(network_, settings.rows));
-  batch_pieces_ = std::min(batch_blocks_, gradient_pieces(network_, settings.rows));
-  // It might exchange where the others do not: then it does not either.
-  exchanges_ =
-      apart_ > 0 && batch_blocks_ > 1 && exchanges_sums(network_, settings.rows);
+  // A last batch might where the others do not: then it does not either.
+  exchanges_ = apart_ > 0 && exchanges_sums(network_, settings.rows);
+  // It may also be a single group of rows that stay together.
+  batch_blocks_ = settings.rows <= together_ ? 1 : row_blocks(network_, settings.rows);
+  batch_pieces_ = gradient_pieces(network_, settings.rows);
   parts_ = pieces_at_a_time_ ? divide_up(batch_pieces_, *pieces_at_a_time_) : 1;
   begin_part(0);
   abandoned_ = false;

@@ -131,8 +131,8 @@ class Pass {
   // ... and, once all blocks are there, to the bottom.
   void backward_rest(const Member& member);
 
-  // Of this batch: see row_blocks and exchanges_sums; of this part: gradient_pieces.
   Index batch_blocks() const { return batch_blocks_; }
+  // Of this batch and of this part: see exchanges_sums and gradient_pieces.
   bool exchanges() const { return exchanges_; }
   Index pieces() const { return pieces_.size(); }
   Range rows_of_piece(Index piece) const { return rows_of(blocks_of_piece(piece)); }

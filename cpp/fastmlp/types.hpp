@@ -68,7 +68,7 @@ enum class Fill { zeros, zeros_at_hand, anything };
 // first touched by the thread that works on them. As far as they are filled, those are
 // pages of 2 MiB, where the system has them: with pages of 4 KiB, to touch them first
 // takes ten times as long, and large weights cost a look into the page table every few
-// lines. Zeros at hand are first touched here.
+// lines. Zeros at hand are first touched here, by whoever makes the buffer.
 template <class T>
 class Buffer {
  public:
