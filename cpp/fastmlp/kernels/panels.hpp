@@ -57,6 +57,7 @@ struct PanelBuffer {
       : PanelBuffer(Panels<T>{nullptr, spread(rows) * kLanes<T>, columns}, fill) {}
 
   // Weights: rows in whole square blocks, so that a block can be transposed in place.
+  // An optimizer's state is read first; weights, packed at once, lose nothing by it.
   static PanelBuffer square_blocks(Index rows, Index columns) {
     constexpr Index L = kLanes<T>;
     return {Panels<T>{nullptr, round_up(rows, L) * L, columns}, Fill::zeros_at_hand};
