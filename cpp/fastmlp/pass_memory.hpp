@@ -26,7 +26,7 @@ Pass<T>::Pass(const Network& network, Index capacity, Purpose purpose,
   // Two threads keep to their own halves where sums are exchanged, but a core that
   // comes to the end of its rows fetches what follows them, and would take those lines
   // from the other core; not those of another page, though.
-  constexpr Index page_rows = 4096 / kAlignment;
+  constexpr Index page_rows = kPage / kAlignment;
   if (purpose == Purpose::gradients && exchanges_sums(network, capacity))
     apart_ = page_rows;
   allocate_outputs(purpose != Purpose::inference);

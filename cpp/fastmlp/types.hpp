@@ -58,6 +58,8 @@ constexpr void each_piece(Range all, Index size, F&& f) {
     f(Range{begin, std::min(all.end, begin + size)});
 }
 
+inline constexpr Index kPage = 4096;  // bytes; no system has smaller ones
+
 // What new memory holds. Zeros at hand are in pages that are there already: for memory
 // that is read before it is written. Reading maps a page of zeros that all share, and
 // writing another one, for which every core that runs the process is interrupted.
@@ -98,9 +100,9 @@ class Buffer {
 
  private:
   void touch() const {
-    constexpr Index page = 4096 / sizeof(T);
+    constexpr Index step = kPage / static_cast<Index>(sizeof(T));
     volatile T* const to = data_;
-    for (Index i = 0; i < size_; i += page) to[i] = T(0);
+    for (Index i = 0; i < size_; i += step) to[i] = T(0);
     if (size_ > 0) to[size_ - 1] = T(0);
   }
 

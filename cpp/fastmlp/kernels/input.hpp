@@ -233,10 +233,9 @@ bool gather_finite(const InputView& x, const Index* order, Range rows, Index kno
 template <class T>
 std::optional<RowMajor<T>> as_row_major(const InputView& x) {
   constexpr auto size = static_cast<Index>(sizeof(T));
-  constexpr Index page = 4096;
   const bool fits = x.is_contiguous() && x.is_double == std::is_same_v<T, double> &&
                     x.row_stride % size == 0;
-  if (!fits || (x.row_stride != 0 && x.row_stride % page == 0)) return std::nullopt;
+  if (!fits || (x.row_stride != 0 && x.row_stride % kPage == 0)) return std::nullopt;
   return RowMajor<T>{reinterpret_cast<const T*>(x.data), x.row_stride / size,
                      x.columns};
 }
